@@ -1,0 +1,52 @@
+# The whole interface of a contributor. `make readiness` and `make test` do all the set-up themselves.
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+SYSTEM := .venv/.system
+SIZE ?= full
+
+.PHONY: readiness test lint format bench lock system clean help
+.DELETE_ON_ERROR:
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@echo "setting up .venv: Python packages from the registry, pinned by requirements.lock"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+readiness: $(READY) ## measure the embedded stack and write the sign-off report
+	@$(BIN)/capliquify-ops readiness --target embedded --measured-only
+
+test: $(READY) system ## the project's own tests
+	@$(BIN)/python -m pytest tests --numprocesses 2 --dist loadgroup
+
+system:
+	@sh tools/system-packages chromium
+
+lint: $(READY) ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(READY) ## let ruff put the code into shape
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(READY) ## benchmarks side by side with their peers; SIZE=ci for a short run
+	@$(BIN)/python -m pytest perf --benchmark-only --benchmark-columns=min,median,stddev,rounds --size $(SIZE)
+
+lock: ## renew requirements.lock from pyproject.toml
+	@$(PYTHON) -m venv .venv-lock
+	@.venv-lock/bin/pip install --quiet uv
+	@.venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --all-extras --group dev --no-emit-package capliquify-ops --output-file requirements.lock pyproject.toml
+	@rm -rf .venv-lock
+
+clean: ## remove what the other targets made, evidence included
+	rm -rf .venv .venv-lock .readiness .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks build dist

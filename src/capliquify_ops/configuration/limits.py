@@ -1,0 +1,40 @@
+"""Every threshold once: value, operator, unit, source."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+from capliquify_ops.configuration.nearest import unknown
+from capliquify_ops.model.errors import ConfigurationInvalid
+from capliquify_ops.model.finding import Limit
+
+Number = int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The thresholds in force, by key."""
+
+    by_key: Mapping[str, Limit]
+
+    def __getitem__(self, key: str) -> Limit:
+        return self.by_key[key]
+
+    def number(self, key: str) -> float:
+        """Return a threshold's value as a number."""
+        return float(self.by_key[key].value)
+
+
+def load_limits(overrides: Mapping[str, object] | None = None, source: str = "") -> Limits:
+    """Return the packaged thresholds with a deployment's own numbers over them. Raises ConfigurationInvalid."""
+    text = resources.files("capliquify_ops.configuration").joinpath("thresholds.toml").read_text(encoding="utf-8")
+    table = tomllib.loads(text)
+    found = {key: Limit(row["value"], row["operator"], row["source"]) for key, row in table.items()}
+    for key, value in (overrides or {}).items():
+        if key not in found:
+            raise unknown("limit", key, found, source)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise ConfigurationInvalid(f"{source}: limits.{key} must be a number that is not negative.")
+        found[key] = Limit(value, found[key].operator, f"{source} [limits]")
+    return Limits(found)

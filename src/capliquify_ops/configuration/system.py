@@ -1,0 +1,45 @@
+"""This machine's clock, randomness and versions: read here and passed on, so that all else can be tested with others."""
+
+import platform
+import secrets
+import time
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from capliquify_ops.model.record import Tool
+
+
+class SystemClock:
+    """The real clock."""
+
+    def now(self) -> datetime:
+        """Return the time, aware, UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        return time.monotonic()
+
+
+def stamp(moment: datetime) -> str:
+    """Return a time as RFC 3339 UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def new_id() -> str:
+    """Return an id for a record: it sorts by time and never repeats."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
+
+
+def new_run() -> str:
+    """Return an id for a run: short, lower case, fit for slugs and role names."""
+    return f"r{secrets.token_hex(5)}"
+
+
+def this_tool() -> Tool:
+    """Return what is measuring: the installed version of this library, and Python's."""
+    try:
+        installed = version("capliquify-ops")
+    except PackageNotFoundError:
+        installed = "unknown"
+    return Tool(installed, platform.python_version())

@@ -1,0 +1,72 @@
+"""A target: which system, what may be done to it, and how to get in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from capliquify_ops.configuration.profile import Profile
+from capliquify_ops.model.errors import ConfigurationInvalid, TargetForbids
+from capliquify_ops.model.roles import Roles
+from capliquify_ops.model.secret import Secret
+
+EMBEDDED = "embedded"
+FROM_ENVIRONMENT = "env"
+
+
+class TargetClass(StrEnum):
+    """What may be attacked, loaded and changed."""
+
+    LOOPBACK = "loopback"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """How tokens for named users are had. `options` are the provider's own."""
+
+    provider: str = ""
+    options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One system under measurement. Absent URLs mean that what needs them is not run."""
+
+    name: str
+    kind: TargetClass
+    profile: Profile
+    database_url: Secret | None = None
+    operator_url: Secret | None = None
+    base_url: str = ""
+    prometheus_url: str = ""
+    pooled: bool = False
+    roles: Roles = field(default_factory=Roles)
+    identity: Identity = field(default_factory=Identity)
+
+    def observer_url(self) -> Secret:
+        """Return the read-only connection string, or say which setting is missing."""
+        if self.database_url is None:
+            raise ConfigurationInvalid(
+                f"Target {self.name!r} has no database URL.",
+                hint=f"Set targets.{self.name}.database_url_env in the configuration.",
+            )
+        return self.database_url
+
+    def changing_url(self) -> Secret:
+        """Return the operator's connection string, or say which setting is missing."""
+        if self.operator_url is None:
+            raise ConfigurationInvalid(
+                f"Target {self.name!r} has no operator URL, so nothing in its database is changed.",
+                hint=f"Set targets.{self.name}.operator_url_env in the configuration.",
+            )
+        return self.operator_url
+
+    def require_harmless(self, what: str) -> None:
+        """Refuse to attack or load a production target."""
+        if self.kind is TargetClass.PRODUCTION:
+            raise TargetForbids(
+                f"{what} is refused: target {self.name!r} is of class production.",
+                hint='Use a target of class "loopback" or "staging".',
+            )

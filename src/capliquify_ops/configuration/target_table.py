@@ -1,0 +1,125 @@
+"""One [targets.NAME] table: parsed, complete, its secrets read."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from capliquify_ops.configuration.nearest import nearest, unknown
+from capliquify_ops.configuration.profile import load_profile
+from capliquify_ops.configuration.target import Identity, Target, TargetClass
+from capliquify_ops.model.errors import ConfigurationInvalid
+from capliquify_ops.model.roles import Roles
+from capliquify_ops.model.secret import Secret
+
+PROVIDERS = ("clerk", "jwt", "command", "static")
+_SECRETS = ("database_url", "operator_url")
+_KNOWN = frozenset(
+    {"class", "app_role", "base_url", "profile", "prometheus_url", "pooled", "identity", "roles"}
+    | {f"{key}{suffix}" for key in _SECRETS for suffix in ("", "_env", "_file")}
+)
+
+
+def parse_target(name: str, row: object, *, where: str, folder: Path, env: Mapping[str, str]) -> Target:
+    """Parse one target. Relative files are relative to the configuration file. Raises ConfigurationInvalid."""
+    at = f"{where}: targets.{name}"
+    if not isinstance(row, dict):
+        raise ConfigurationInvalid(f"{at} must be a table.")
+    for key in row:
+        if key not in _KNOWN:
+            raise unknown("key", key, _KNOWN, at)
+    return Target(
+        name=name,
+        kind=_class(row.get("class", TargetClass.PRODUCTION.value), at),
+        profile=load_profile(_text(row, "profile", at) or "capliquify", folder),
+        database_url=_secret(row, "database_url", at, folder, env),
+        operator_url=_secret(row, "operator_url", at, folder, env),
+        base_url=_http(_text(row, "base_url", at), f"{at}.base_url"),
+        prometheus_url=_http(_text(row, "prometheus_url", at), f"{at}.prometheus_url"),
+        pooled=_flag(row, "pooled", at),
+        roles=_roles(row, at),
+        identity=_identity(row.get("identity", {}), at),
+    )
+
+
+def _class(value: object, at: str) -> TargetClass:
+    try:
+        return TargetClass(str(value))
+    except ValueError:
+        raise ConfigurationInvalid(f"{at}: class {value!r} is unknown.", hint=nearest(str(value), TargetClass)) from None
+
+
+def _text(row: Mapping[str, object], key: str, at: str) -> str:
+    value = row.get(key, "")
+    if not isinstance(value, str):
+        raise ConfigurationInvalid(f"{at}.{key} must be text.")
+    return value
+
+
+def _flag(row: Mapping[str, object], key: str, at: str) -> bool:
+    value = row.get(key, False)
+    if not isinstance(value, bool):
+        raise ConfigurationInvalid(f"{at}.{key} must be true or false.")
+    return value
+
+
+def _http(url: str, at: str) -> str:
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationInvalid(f"{at} is not an http or https address.")
+    if parts.username or parts.password:
+        raise ConfigurationInvalid(f"{at} carries a user or password.", hint="Put credentials into targets.*.identity.")
+    return url.rstrip("/")
+
+
+def _secret(row: Mapping[str, object], key: str, at: str, folder: Path, env: Mapping[str, str]) -> Secret | None:
+    given = [suffix for suffix in ("", "_env", "_file") if f"{key}{suffix}" in row]
+    if not given:
+        return None
+    if len(given) > 1:
+        raise ConfigurationInvalid(f"{at} gives {key} twice.", hint=f"Keep one of {key}, {key}_env, {key}_file.")
+    value = _text(row, f"{key}{given[0]}", at)
+    if given[0] == "_env":
+        if not env.get(value):
+            raise ConfigurationInvalid(f"{at}.{key}_env names the variable {value!r}, which is not set.")
+        return Secret(env[value])
+    if given[0] == "_file":
+        return Secret(read_secret_file(folder / value, f"{at}.{key}_file"))
+    return Secret(value)
+
+
+def read_secret_file(path: Path, at: str) -> str:
+    """Read a secret from a file, without its final line break."""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationInvalid(f"{at}: {path} cannot be read.") from None
+
+
+def _roles(row: Mapping[str, object], at: str) -> Roles:
+    given = row.get("roles", {})
+    if not isinstance(given, dict):
+        raise ConfigurationInvalid(f"{at}.roles must be a table.")
+    known = {field.name for field in fields(Roles)}
+    for key in given:
+        if key not in known:
+            raise unknown("key", key, known, f"{at}.roles")
+    names = {key: _text(given, key, f"{at}.roles") for key in given}
+    if app := _text(row, "app_role", at):
+        names["app"] = app
+    return Roles(**names)
+
+
+def _identity(row: object, at: str) -> Identity:
+    if not isinstance(row, dict):
+        raise ConfigurationInvalid(f"{at}.identity must be a table.")
+    provider = _text(row, "provider", f"{at}.identity")
+    if row and provider not in PROVIDERS:
+        raise ConfigurationInvalid(f"{at}.identity: provider {provider!r} is unknown.", hint=nearest(provider, PROVIDERS))
+    return Identity(provider, {key: value for key, value in row.items() if key != "provider"})

@@ -1,0 +1,23 @@
+"""PostgreSQL: sessions, statements from files, identifiers, capabilities. The only importer of psycopg."""
+
+from capliquify_ops.database.capabilities import Server, describe
+from capliquify_ops.database.connect import Session, SessionLimits, observer, operator
+from capliquify_ops.database.dsn import address_of, masked
+from capliquify_ops.database.identifiers import fill, identifier, qualified
+from capliquify_ops.database.statements import Statement, load
+
+__all__ = [
+    "Server",
+    "Session",
+    "SessionLimits",
+    "Statement",
+    "address_of",
+    "describe",
+    "fill",
+    "identifier",
+    "load",
+    "masked",
+    "observer",
+    "operator",
+    "qualified",
+]

@@ -1,0 +1,161 @@
+"""Sessions: observers read under limits that the server enforces, operators change things and are asked for by name.
+
+Settings are applied by SET LOCAL in each transaction and never as start-up options: PgBouncer refuses those.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+from psycopg.rows import args_row, dict_row
+
+from capliquify_ops.database.faults import connecting_failed, translated
+from capliquify_ops.database.statements import Statement
+from capliquify_ops.model.secret import Secret
+
+T = TypeVar("T")
+Value = object
+Query = str | sql.SQL | sql.Composed
+CONNECT_TIMEOUT_S = 5
+_APPLY = """
+SELECT pg_catalog.set_config('statement_timeout', %(statement)s, true),
+       pg_catalog.set_config('lock_timeout', %(lock)s, true),
+       pg_catalog.set_config('idle_in_transaction_session_timeout', %(idle)s, true),
+       pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
+       pg_catalog.set_config('TimeZone', 'UTC', true),
+       pg_catalog.set_config('application_name', %(name)s, true)"""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """Limits of every transaction of a session, in milliseconds."""
+
+    statement_ms: int = 15_000
+    lock_ms: int = 2_000
+    idle_ms: int = 60_000
+
+
+class Session:
+    """One connection with its manners. Each transaction starts with the session's limits."""
+
+    def __init__(self, connection: psycopg.Connection[Any], purpose: str, limits: SessionLimits, *, read_only: bool) -> None:
+        self._connection = connection
+        self._purpose = purpose
+        self._limits = limits
+        self.read_only = read_only
+
+    @contextmanager
+    def transaction(self) -> Iterator["Session"]:
+        """Open a transaction with the session's limits; nested calls are savepoints."""
+        with translated(), self._connection.transaction():
+            self._apply()
+            yield self
+
+    def _apply(self) -> None:
+        limits = self._limits
+        values = {"statement": f"{limits.statement_ms}ms", "lock": f"{limits.lock_ms}ms", "idle": f"{limits.idle_ms}ms"}
+        self._connection.execute(_APPLY, values | {"name": f"capliquify_ops {self._purpose}"[:63]})
+
+    def rows(self, query: Statement | Query, row: type[T], params: Mapping[str, Value] | None = None) -> list[T]:
+        """Run one statement and return its rows as `row(*columns)`, in their order."""
+        self._inside()
+        with translated(), self._connection.cursor(row_factory=args_row(row)) as cursor:
+            return cursor.execute(_text(query), params).fetchall()
+
+    def mappings(self, query: Statement | Query, params: Mapping[str, Value] | None = None) -> list[dict[str, Any]]:
+        """Run one statement and return its rows by column name: for shapes only known at run time."""
+        self._inside()
+        with translated(), self._connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(_text(query), params).fetchall()
+
+    def value(self, query: Statement | Query, params: Mapping[str, Value] | None = None) -> Any:  # noqa: ANN401
+        """Run one statement and return the first column of its first row, None without a row."""
+        self._inside()
+        with translated():
+            found = self._connection.execute(_text(query), params).fetchone()
+        return found[0] if found else None
+
+    def execute(self, query: Statement | Query, params: Mapping[str, Value] | None = None) -> int:
+        """Run one statement and return the number of rows it concerned."""
+        self._inside()
+        with translated():
+            return self._connection.execute(_text(query), params).rowcount
+
+    def script(self, text: sql.Composed) -> None:
+        """Run several statements at once, without parameters: migrations."""
+        self._inside()
+        with translated():
+            self._connection.execute(text)
+
+    def copy_rows(self, into: sql.Composed, rows: Sequence[Sequence[Value]]) -> None:
+        """Load rows with COPY; `into` is the whole COPY ... FROM STDIN statement."""
+        self._inside()
+        with translated(), self._connection.cursor() as cursor, cursor.copy(into) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    def outside_transaction(self, query: Query) -> None:
+        """Run one statement that refuses a transaction block (CREATE DATABASE). Operator sessions only."""
+        if self.read_only:
+            raise RuntimeError("an observer session runs nothing outside its read-only transactions")
+        with translated():
+            self._connection.execute(query)
+
+    def _inside(self) -> None:
+        """Refuse a statement outside `transaction()`: it would run without limits, and an observer's without READ ONLY."""
+        if self._connection.info.transaction_status is TransactionStatus.IDLE:
+            raise RuntimeError("open a transaction() of the session first")
+
+    @property
+    def server_major(self) -> int:
+        """The server's major version."""
+        return self._connection.info.server_version // 10_000
+
+    @property
+    def backend_pid(self) -> int:
+        """The server process of this connection."""
+        return self._connection.info.backend_pid
+
+
+def _text(query: Statement | Query) -> Query:
+    return query.text if isinstance(query, Statement) else query
+
+
+@contextmanager
+def _session(url: Secret, purpose: str, limits: SessionLimits, *, read_only: bool, pooled: bool) -> Iterator[Session]:
+    try:
+        connection = psycopg.connect(
+            url.reveal(),
+            autocommit=True,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            prepare_threshold=None if pooled else 5,
+        )
+    except psycopg.Error as error:
+        fault = connecting_failed(error, url)
+    else:
+        connection.read_only = True if read_only else None
+        with connection:
+            yield Session(connection, purpose, limits, read_only=read_only)
+        return
+    raise fault
+
+
+@contextmanager
+def observer(url: Secret, purpose: str, *, pooled: bool = False, limits: SessionLimits | None = None) -> Iterator[Session]:
+    """Open a session whose every transaction is READ ONLY.
+
+    `pooled` switches prepared statements off (transaction poolers). Raises TargetUnreachable.
+    """
+    with _session(url, purpose, limits or SessionLimits(), read_only=True, pooled=pooled) as session:
+        yield session
+
+
+@contextmanager
+def operator(url: Secret, purpose: str, *, pooled: bool = False, limits: SessionLimits | None = None) -> Iterator[Session]:
+    """Open a session that may change things. Raises TargetUnreachable."""
+    with _session(url, purpose, limits or SessionLimits(), read_only=False, pooled=pooled) as session:
+        yield session

@@ -1,0 +1,40 @@
+"""What a connection string says, without its password."""
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from capliquify_ops.model.errors import ConfigurationInvalid
+from capliquify_ops.model.secret import MASK, Secret
+
+_HIDDEN = ("password", "sslpassword", "passfile", "sslkey")
+
+
+def parts(url: Secret) -> dict[str, str]:
+    """Return the parts of a connection string as libpq reads them, environment not included."""
+    try:
+        parsed = conninfo_to_dict(url.reveal())
+    except psycopg.Error:
+        message = "A database URL is not a connection string that libpq can read."
+        raise ConfigurationInvalid(message, hint="Expected: postgresql://user@host:port/database") from None
+    return {key: str(value) for key, value in parsed.items() if value is not None}
+
+
+def address_of(url: Secret) -> str:
+    """Return `host:port/database` for people; never a user's secret."""
+    found = parts(url)
+    host = found.get("host") or found.get("hostaddr") or "localhost"
+    return f"{host}:{found.get('port', '5432')}/{found.get('dbname', '')}"
+
+
+def masked(url: Secret) -> str:
+    """Return the connection string with each secret part masked."""
+    found = parts(url)
+    return make_conninfo("", **{key: MASK if key in _HIDDEN else value for key, value in found.items()})
+
+
+def secret_parts(url: Secret | None) -> list[str]:
+    """Return every text of a connection string that must never be written anywhere: the whole and its password."""
+    if url is None:
+        return []
+    found = parts(url)
+    return [url.reveal(), *(found[key] for key in ("password", "sslpassword") if key in found)]

@@ -1,0 +1,40 @@
+"""The only maker of SQL identifiers. Names come from registries and profiles: they are data."""
+
+import re
+from collections.abc import Mapping
+
+from psycopg import sql
+
+from capliquify_ops.model.errors import UsageError
+
+_VARIABLE = re.compile(r""":(?P<quote>["'])(?P<name>[a-z_]+)(?P=quote)""")
+
+
+def identifier(name: str) -> sql.Identifier:
+    """Quote one name. NUL cannot be stored by PostgreSQL and is refused."""
+    if not name or "\0" in name:
+        raise UsageError(f"{name!r} cannot be the name of a database object.")
+    return sql.Identifier(name)
+
+
+def qualified(schema: str, name: str) -> sql.Composed:
+    """Quote `schema.name`."""
+    return sql.Composed([identifier(schema), sql.SQL("."), identifier(name)])
+
+
+def fill(text: str, names: Mapping[str, str]) -> sql.Composed:
+    """Replace psql's variables in a script: `:"role"` by a quoted identifier, `:'role'` by a quoted literal.
+
+    Raises UsageError for a variable without a value: a script never runs half filled.
+    """
+    done: list[sql.Composable] = []
+    position = 0
+    for found in _VARIABLE.finditer(text):
+        name = found["name"]
+        if name not in names:
+            raise UsageError(f"The script needs a value for {name!r}.")
+        done.append(sql.SQL(text[position : found.start()]))
+        done.append(identifier(names[name]) if found["quote"] == '"' else sql.Literal(names[name]))
+        position = found.end()
+    done.append(sql.SQL(text[position:]))
+    return sql.Composed(done)

@@ -1,0 +1,109 @@
+"""The evidence folder: records/<id>.json, raw/sha256/.., ledger.jsonl."""
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+
+from capliquify_ops.evidence import ledger
+from capliquify_ops.evidence.canonical import canonical, digest, plain, record_from
+from capliquify_ops.evidence.files import writable, write_whole
+from capliquify_ops.evidence.redaction import Redactor
+from capliquify_ops.model.errors import EvidenceDamaged
+from capliquify_ops.model.record import Record
+
+
+class Store:
+    """One evidence folder. Whatever is written passes the redactor first."""
+
+    def __init__(self, folder: Path, redactor: Redactor | None = None) -> None:
+        self.folder = folder
+        self.redactor = redactor or Redactor()
+
+    def prepare(self) -> None:
+        """Make the folder and prove that it can be written. Raises EvidenceUnwritable."""
+        with writable(self.folder):
+            (self.folder / "records").mkdir(parents=True, exist_ok=True)
+            (self.folder / "raw" / "sha256").mkdir(parents=True, exist_ok=True)
+            probe = self.folder / "records" / ".probe"
+            write_whole(probe, b"")
+            probe.unlink()
+
+    def start(self, record: Record) -> None:
+        """Keep a record as started: should the run die, it reads as not run."""
+        self._write("started", record, record.started_at)
+
+    def finish(self, record: Record) -> Record:
+        """Keep the finished record in the place of the started one; return it as it was written (redacted)."""
+        return self._write("finished", record, record.finished_at or record.started_at)
+
+    def _write(self, kind: str, record: Record, at: str) -> Record:
+        content = canonical(self.redactor.values(plain(record)))
+        with writable(self.folder):
+            write_whole(self._path(record.id), content)
+            ledger.append(self.folder / "ledger.jsonl", kind, record.id, digest(content), at)
+        return record_from(content, record.id)
+
+    def _path(self, record: str) -> Path:
+        return self.folder / "records" / f"{record}.json"
+
+    def keep(self, content: bytes) -> str:
+        """Keep raw bytes by content and return their SHA-256."""
+        content = self.redactor.content(content)
+        name = digest(content)
+        path = self.folder / "raw" / "sha256" / name[:2] / name
+        with writable(self.folder):
+            if not path.is_file():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, content)
+        return name
+
+    def raw(self, name: str) -> bytes | None:
+        """Return raw bytes by digest, None when they are not here or not what the digest says."""
+        path = self.folder / "raw" / "sha256" / name[:2] / name
+        content = path.read_bytes() if path.is_file() else b""
+        return content if digest(content) == name else None
+
+    def records(self) -> list[Record]:
+        """Return all records, checked against the ledger, in the order they were started.
+
+        Raises EvidenceDamaged when a record was changed, removed or added by hand, or a raw file is not what it was.
+        """
+        latest = {entry.record: entry.payload for entry in ledger.read(self.folder / "ledger.jsonl")}
+        present = {path.stem for path in (self.folder / "records").glob("[!.]*.json")}
+        _same("not in the ledger", present - latest.keys())
+        _same("missing although the ledger names it", latest.keys() - present)
+        found = [self._checked(name, payload) for name, payload in latest.items()]
+        return sorted(found, key=lambda record: (record.started_at, record.id))
+
+    def _checked(self, name: str, payload: str) -> Record:
+        content = self._path(name).read_bytes()
+        if digest(content) != payload:
+            raise EvidenceDamaged(f"Record {name} was changed after it was written.", hint="Measure it again.")
+        record = record_from(content, f"Record {name}")
+        for raw in record.raw:
+            if self.raw(raw) is None:
+                raise EvidenceDamaged(f"Record {name} rests on raw data {raw[:12]} that is missing or changed.")
+        return record
+
+    def write(self, name: str, content: bytes) -> Path:
+        """Write a derived file (report, junit.xml, ...) into the folder."""
+        path = self.folder / name
+        with writable(self.folder):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, self.redactor.content(content))
+        return path
+
+
+def _same(what: str, names: Iterable[str]) -> None:
+    for name in sorted(names):
+        raise EvidenceDamaged(f"Record {name} is {what}.", hint="Move the evidence folder away and measure again.")
+
+
+def died(record: Record) -> bool:
+    """Whether the run of a record ended before the record did."""
+    return record.finished_at is None
+
+
+def finished(record: Record, **changes: object) -> Record:
+    """Return a copy of a record with its closing fields set."""
+    return dataclasses.replace(record, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,114 @@
+"""A client for one base address. It never follows a redirect: an answer from another host is not the target's."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from capliquify_ops.model.errors import IntegrationFailed, TargetUnreachable
+
+TIMEOUT_S = 10.0
+"""A health check of the runbook gives up sooner; nothing that we ask takes longer on a working service."""
+MOST_BYTES = 16 * 1024 * 1024
+"""More than this of one answer is not read: a misbehaving target must not fill our memory."""
+
+Json = object
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer. `elapsed_ms` counts from sending to the last byte; header names are lower case."""
+
+    method: str
+    path: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    elapsed_ms: float = 0.0
+
+    def json(self) -> Json:
+        """Return the body as JSON. Raises IntegrationFailed when it is something else, such as an HTML page."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            kind = self.headers.get("content-type", "no content type")
+            raise IntegrationFailed(
+                f"{self.method} {self.path} answered {self.status} with {kind}, not JSON.", hint="Check base_url."
+            ) from None
+
+
+class Client:
+    """Requests to one base address, safe to use from several threads."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = TIMEOUT_S,
+        connections: int = 20,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.base_url = base_url
+        self._monotonic = monotonic
+        self._client = httpx.Client(
+            base_url=base_url,
+            headers=dict(headers or {}),
+            timeout=timeout_s,
+            follow_redirects=False,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+        )
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Json = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Send one request and read the whole answer. Raises TargetUnreachable, IntegrationFailed."""
+        started = self._monotonic()
+        try:
+            with self._client.stream(method, path, json=json, content=content, headers=dict(headers or {})) as answer:
+                body = self._read(answer, method, path)
+        except httpx.TimeoutException:
+            raise TargetUnreachable(f"{self.base_url} did not answer {method} {path} in time.", hint="Is it running?") from None
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            said = type(error).__name__
+            raise TargetUnreachable(f"{self.base_url} cannot be reached ({said}).", hint="Check base_url.") from None
+        elapsed = (self._monotonic() - started) * 1000
+        return Response(method, path, answer.status_code, dict(answer.headers), body, elapsed)
+
+    def _read(self, answer: httpx.Response, method: str, path: str) -> bytes:
+        body = bytearray()
+        for chunk in answer.iter_bytes():
+            body += chunk
+            if len(body) > MOST_BYTES:
+                raise IntegrationFailed(f"{method} {path} answered more than {MOST_BYTES} bytes.", hint="Check base_url.")
+        return bytes(body)
+
+    def require_same_host(self, answer: Response) -> Response:
+        """Refuse a redirect that leads to another host. Raises IntegrationFailed."""
+        location = answer.headers.get("location", "")
+        host = urlsplit(location).netloc
+        if location and host and host != urlsplit(self.base_url).netloc:
+            raise IntegrationFailed(f"{self.base_url} redirects to another host, {host}.", hint="Set base_url to that.")
+        return answer
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

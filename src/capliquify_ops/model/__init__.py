@@ -1,0 +1,1 @@
+"""The nouns that cross every boundary: standard library only, no input or output."""

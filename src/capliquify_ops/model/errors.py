@@ -1,0 +1,118 @@
+"""What the library raises when it could not act or measure.
+
+    OpsError
+    ├── UsageError              64  the call itself is wrong
+    ├── ConfigurationInvalid    78  a setting, file or profile is wrong
+    ├── TargetUnreachable       69  nothing answers, or it answers as something else
+    ├── TargetForbids           64  the class of the target rules out what was asked
+    ├── PrivilegeMissing        17  the role may not do this; names the grant
+    ├── StatementTimedOut       17  the server gave up at our own limit
+    ├── ServerUnsupported       69  older than supported, or an extension is missing
+    ├── StatementFailed         20  any other refusal of a statement
+    ├── TenantConflict          64  the tenant is not in a state that allows the verb
+    ├── TenantNotFound          64  no such tenant
+    ├── IntegrationFailed       69  an outside service answered wrongly
+    ├── EvidenceDamaged         15  a record, the ledger or a raw file is not what was written
+    └── EvidenceUnwritable      73  the evidence folder cannot be written
+
+A suite's `GateFailure` is not here: it says that the measured system is wrong, never that we could not look.
+"""
+
+from typing import ClassVar
+
+
+class OpsError(Exception):
+    """One sentence of what happened and why, and the next command to try.
+
+    `str()` gives both; `exit_code` is what a command ends with.
+    """
+
+    exit_code: ClassVar[int] = 20
+
+    def __init__(self, what: str, *, hint: str = "") -> None:
+        super().__init__(what, hint)
+        self.what = what
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.hint}".rstrip()
+
+
+class UsageError(OpsError):
+    """The call itself is wrong."""
+
+    exit_code = 64
+
+
+class ConfigurationInvalid(OpsError):
+    """A setting, a file or a profile is wrong."""
+
+    exit_code = 78
+
+
+class TargetUnreachable(OpsError):
+    """Nothing answers at the target's address, or it answers as something else."""
+
+    exit_code = 69
+
+
+class TargetForbids(OpsError):
+    """The class of the target rules out what was asked."""
+
+    exit_code = 64
+
+
+class PrivilegeMissing(OpsError):
+    """The role may not do this; the hint names the grant."""
+
+    exit_code = 17
+
+
+class StatementTimedOut(OpsError):
+    """The server stopped a statement at the limit that the session had set."""
+
+    exit_code = 17
+
+
+class ServerUnsupported(OpsError):
+    """The server is older than supported, or lacks an extension."""
+
+    exit_code = 69
+
+
+class StatementFailed(OpsError):
+    """The server refused a statement for a reason without a class of its own here."""
+
+    def __init__(self, what: str, *, hint: str = "", sqlstate: str = "") -> None:
+        super().__init__(what, hint=hint)
+        self.sqlstate = sqlstate
+
+
+class TenantConflict(OpsError):
+    """The tenant is not in a state that allows the verb."""
+
+    exit_code = 64
+
+
+class TenantNotFound(OpsError):
+    """No tenant answers to that slug, id, schema or organisation."""
+
+    exit_code = 64
+
+
+class IntegrationFailed(OpsError):
+    """An outside service answered wrongly or not at all."""
+
+    exit_code = 69
+
+
+class EvidenceDamaged(OpsError):
+    """A record, the ledger or a raw file is not what was written."""
+
+    exit_code = 15
+
+
+class EvidenceUnwritable(OpsError):
+    """The evidence folder cannot be written: read-only, full, or not a folder."""
+
+    exit_code = 73

@@ -1,0 +1,50 @@
+"""What lower layers are given from outside, so that they can be strangers to each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Gives the time: aware UTC for stamps, monotonic seconds for durations."""
+
+    def now(self) -> datetime: ...
+    def monotonic(self) -> float: ...
+
+
+class RawSink(Protocol):
+    """Keeps raw bytes by content and returns their SHA-256 in hexadecimal."""
+
+    def keep(self, content: bytes) -> str: ...
+
+
+class TokenVariant(StrEnum):
+    """Which kind of session token is wanted."""
+
+    VALID = "valid"
+    EXPIRED = "expired"
+    TAMPERED = "tampered"
+    FOREIGN_ENVIRONMENT = "foreign_environment"
+    SIGNED_OUT = "signed_out"
+    PLATFORM_ADMIN = "platform_admin"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """For whom a token is wanted; `ensure` makes user, organisation and membership where they are missing."""
+
+    user_id: str
+    email: str
+    organization_id: str
+    role: str
+    variant: TokenVariant = TokenVariant.VALID
+    ensure: bool = False
+
+
+class TokenSource(Protocol):
+    """Makes session tokens, in the order asked; None where this source cannot make that variant."""
+
+    def tokens(self, requests: Sequence[TokenRequest]) -> list[str | None]: ...
+    def forget(self, run: str) -> None: ...

@@ -1,0 +1,150 @@
+"""One embedded server for a whole pytest run, a database of its own for each test, one whole stack for each worker."""
+
+import itertools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from capliquify_ops.database import operator
+from capliquify_ops.database.identifiers import fill
+from capliquify_ops.model.roles import Roles
+from capliquify_ops.model.secret import Secret
+from capliquify_ops.reference import stack as embedded
+
+settings.register_profile("repeatable", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("repeatable")
+
+SERVER = pytest.StashKey()
+WITHOUT_SERVER = ("unit", "contract", "browser")
+POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
+
+
+def pytest_configure(config):
+    if hasattr(config, "workerinput") or config.option.collectonly or not _wants_server(config):
+        return
+    config.stash[SERVER] = embedded.start(service=False, postgres_settings={"max_connections": "200"})
+
+
+def _wants_server(config):
+    folders = {Path(argument.split("::")[0]).resolve() for argument in config.args}
+    plain = [Path(__file__).parent / name for name in WITHOUT_SERVER]
+    return not all(any(folder.is_relative_to(each) for each in plain) for folder in folders)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    server = node.config.stash.get(SERVER, None)
+    if server is not None:
+        node.workerinput["server"] = _plain(server)
+
+
+def pytest_unconfigure(config):
+    server = config.stash.get(SERVER, None)
+    if server is not None:
+        server.close()
+
+
+def _plain(server):
+    roles = {name: getattr(server.roles, name) for name in ("owner", "app", "observer", "operator")}
+    urls = {name: getattr(server, f"{name}_url") for name in ("database", "operator", "superuser", "app")}
+    return {"roles": roles, "urls": urls}
+
+
+@dataclass(frozen=True)
+class Server:
+    """The run's server: roles, and URLs of its template database, which has the product installed."""
+
+    roles: Roles
+    urls: dict[str, str]
+
+    def url(self, who: str, database: str) -> Secret:
+        return Secret(urlunsplit(urlsplit(self.urls[who])._replace(path=f"/{database}")))
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database of one test, with the product installed."""
+
+    name: str
+    roles: Roles
+    observer_url: Secret
+    operator_url: Secret
+    superuser_url: Secret
+    app_url: Secret
+
+
+@pytest.fixture(scope="session")
+def server(request):
+    found = getattr(request.config, "workerinput", {}).get("server")
+    if found is None:
+        found = _plain(request.config.stash[SERVER])
+    return Server(Roles(**found["roles"]), found["urls"])
+
+
+_number = itertools.count()
+
+
+@pytest.fixture
+def new_database(server):
+    """Makes databases from the template and drops them afterwards."""
+    made = []
+
+    def make(template: str = "capliquify") -> Database:
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        name = f"test_{worker}_{os.getpid()}_{next(_number)}"
+        with operator(server.url("superuser", "postgres"), "test database") as session:
+            names = {"name": name, "template": template, "owner": server.roles.owner}
+            session.outside_transaction(fill('CREATE DATABASE :"name" TEMPLATE :"template" OWNER :"owner"', names))
+        made.append(name)
+        urls = {who: server.url(who, name) for who in ("database", "operator", "superuser", "app")}
+        return Database(name, server.roles, urls["database"], urls["operator"], urls["superuser"], urls["app"])
+
+    yield make
+    with operator(server.url("superuser", "postgres"), "test database") as session:
+        for name in made:
+            session.outside_transaction(fill('DROP DATABASE :"name" WITH (FORCE)', {"name": name}))
+
+
+@pytest.fixture
+def database(new_database):
+    """A fresh database with the product installed."""
+    return new_database()
+
+
+@pytest.fixture
+def operator_url(database):
+    return database.operator_url
+
+
+@pytest.fixture
+def observer_url(database):
+    return database.observer_url
+
+
+@pytest.fixture
+def superuser_url(database):
+    return database.superuser_url
+
+
+@pytest.fixture(scope="session")
+def roles(server):
+    return server.roles
+
+
+@pytest.fixture(scope="session")
+def stack():
+    """A whole embedded stack of this worker: PostgreSQL, identity process, reference service."""
+    with embedded.start() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres_15():
+    """The programs of PostgreSQL 15; the test is skipped, visibly, on a machine without them."""
+    if not (POSTGRES_15 / "postgres").is_file():
+        pytest.skip(f"PostgreSQL 15 is not installed ({POSTGRES_15}): apt-get install postgresql-15")
+    return POSTGRES_15
