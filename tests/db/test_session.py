@@ -9,7 +9,11 @@ from capliquify_ops.model.secret import Secret
 
 def test_an_observer_cannot_write(database):
     """Every transaction of an observer session is READ ONLY, whoever the role is."""
-    with observer(database.superuser_url, "test") as session, session.transaction(), pytest.raises(StatementFailed, match="read-only"):
+    with (
+        observer(database.superuser_url, "test") as session,
+        session.transaction(),
+        pytest.raises(StatementFailed, match="read-only"),
+    ):
         session.execute("CREATE TABLE public.t ()")
 
 

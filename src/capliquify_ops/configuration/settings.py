@@ -89,10 +89,13 @@ def _file(file: Path | None, env: Mapping[str, str]) -> tuple[Path | None, str]:
 
 
 def _read(path: Path) -> dict[str, object]:
+    text = ""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationInvalid(f"{path} is not valid TOML: {error}.") from None
+        said = str(error).replace("at end of document", f"at line {text.count(chr(10)) + 1}, the end of the document")
+        raise ConfigurationInvalid(f"{path} is not valid TOML: {said}.") from None
     except UnicodeDecodeError:
         raise ConfigurationInvalid(f"{path} is not UTF-8 text.") from None
     except OSError as error:

@@ -1,8 +1,11 @@
 """This machine's clock, randomness and versions: read here and passed on, so that all else can be tested with others."""
 
+import getpass
+import os
 import platform
 import secrets
 import time
+import uuid
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -43,3 +46,17 @@ def this_tool() -> Tool:
     except PackageNotFoundError:
         installed = "unknown"
     return Tool(installed, platform.python_version())
+
+
+def new_uuid() -> uuid.UUID:
+    """Return a random UUID."""
+    return uuid.uuid4()
+
+
+def this_actor() -> str:
+    """Return who acts, for the audit: the operating system's user and host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid {os.getuid()}"
+    return f"{user}@{platform.node()}"

@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from capliquify_ops.evidence.canonical import canonical, digest
@@ -18,7 +18,10 @@ FIRST = "0" * 64
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line: what happened (started, finished), to which record, and the digest of its bytes then."""
+    """One line: what happened (started, finished), to which record, and the digest of its bytes then.
+
+    `seal` is the digest of the other fields, `previous` the seal of the line before.
+    """
 
     seq: int
     previous: str
@@ -26,6 +29,11 @@ class Entry:
     record: str
     payload: str
     at: str
+    seal: str = ""
+
+    def sealed(self) -> "Entry":
+        """Return the entry with its seal."""
+        return replace(self, seal=digest(canonical(replace(self, seal=""))))
 
 
 def append(path: Path, kind: str, record: str, payload: str, at: str) -> None:
@@ -33,8 +41,7 @@ def append(path: Path, kind: str, record: str, payload: str, at: str) -> None:
     with path.open("ab+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         seq, previous = _tail(file.fileno(), path)
-        line = canonical(Entry(seq + 1, previous, kind, record, payload, at))
-        file.write(line)
+        file.write(canonical(Entry(seq + 1, previous, kind, record, payload, at).sealed()))
         file.flush()
         os.fsync(file.fileno())
 
@@ -46,7 +53,8 @@ def _tail(descriptor: int, path: Path) -> tuple[int, str]:
     last = os.pread(descriptor, 4096, max(0, size - 4096)).splitlines(keepends=True)[-1]
     if not last.endswith(b"\n"):
         raise EvidenceDamaged(f"The last line of {path} is incomplete.", hint="Move the evidence folder away and measure again.")
-    return _entry(last, path).seq, digest(last)
+    entry = _entry(last, path)
+    return entry.seq, entry.seal
 
 
 def read(path: Path) -> Iterator[Entry]:
@@ -58,9 +66,9 @@ def read(path: Path) -> Iterator[Entry]:
         for line in file:
             entry = _entry(line, path)
             seq += 1
-            if entry.seq != seq or entry.previous != previous or not line.endswith(b"\n"):
+            if entry.seq != seq or entry.previous != previous or line != canonical(entry.sealed()):
                 raise EvidenceDamaged(f"{path} is broken at line {seq}: it was changed after it was written.")
-            previous = digest(line)
+            previous = entry.seal
             yield entry
 
 

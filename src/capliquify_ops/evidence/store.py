@@ -1,7 +1,5 @@
 """The evidence folder: records/<id>.json, raw/sha256/.., ledger.jsonl."""
 
-import dataclasses
-from collections.abc import Iterable
 from pathlib import Path
 
 from capliquify_ops.evidence import ledger
@@ -10,6 +8,8 @@ from capliquify_ops.evidence.files import writable, write_whole
 from capliquify_ops.evidence.redaction import Redactor
 from capliquify_ops.model.errors import EvidenceDamaged
 from capliquify_ops.model.record import Record
+
+_AGAIN = "Move the evidence folder away and measure again."
 
 
 class Store:
@@ -39,8 +39,9 @@ class Store:
     def _write(self, kind: str, record: Record, at: str) -> Record:
         content = canonical(self.redactor.values(plain(record)))
         with writable(self.folder):
-            write_whole(self._path(record.id), content)
+            # The ledger first: a writer killed in between leaves an announced record, never an unexplained one.
             ledger.append(self.folder / "ledger.jsonl", kind, record.id, digest(content), at)
+            write_whole(self._path(record.id), content)
         return record_from(content, record.id)
 
     def _path(self, record: str) -> Path:
@@ -66,23 +67,34 @@ class Store:
     def records(self) -> list[Record]:
         """Return all records, checked against the ledger, in the order they were started.
 
-        Raises EvidenceDamaged when a record was changed, removed or added by hand, or a raw file is not what it was.
+        A record that was announced and never written, or not beyond its start, is that of a run that died. Raises
+        EvidenceDamaged when a record was changed, removed or added by hand, or a raw file is not what it was.
         """
-        latest = {entry.record: entry.payload for entry in ledger.read(self.folder / "ledger.jsonl")}
-        present = {path.stem for path in (self.folder / "records").glob("[!.]*.json")}
-        _same("not in the ledger", present - latest.keys())
-        _same("missing although the ledger names it", latest.keys() - present)
-        found = [self._checked(name, payload) for name, payload in latest.items()]
-        return sorted(found, key=lambda record: (record.started_at, record.id))
+        announced: dict[str, list[ledger.Entry]] = {}
+        for entry in ledger.read(self.folder / "ledger.jsonl"):
+            announced.setdefault(entry.record, []).append(entry)
+        for path in (self.folder / "records").glob("[!.]*.json"):
+            if path.stem not in announced:
+                raise EvidenceDamaged(f"Record {path.stem} is not in the ledger.", hint=_AGAIN)
+        found = [self._checked(name, entries) for name, entries in announced.items()]
+        return sorted((record for record in found if record), key=lambda record: (record.started_at, record.id))
 
-    def _checked(self, name: str, payload: str) -> Record:
-        content = self._path(name).read_bytes()
-        if digest(content) != payload:
-            raise EvidenceDamaged(f"Record {name} was changed after it was written.", hint="Measure it again.")
+    def _checked(self, name: str, entries: list[ledger.Entry]) -> Record | None:
+        path = self._path(name)
+        if not path.is_file():
+            if [entry.kind for entry in entries] == ["started"]:
+                return None
+            raise EvidenceDamaged(f"Record {name} is missing although the ledger names it.", hint=_AGAIN)
+        content = path.read_bytes()
+        payloads = [entry.payload for entry in entries]
+        if digest(content) not in payloads[-2:]:
+            raise EvidenceDamaged(f"Record {name} was changed after it was written.", hint=_AGAIN)
         record = record_from(content, f"Record {name}")
+        if digest(content) != payloads[-1] and record.finished_at is not None:
+            raise EvidenceDamaged(f"Record {name} is not the last one that the ledger names.", hint=_AGAIN)
         for raw in record.raw:
             if self.raw(raw) is None:
-                raise EvidenceDamaged(f"Record {name} rests on raw data {raw[:12]} that is missing or changed.")
+                raise EvidenceDamaged(f"Record {name} rests on raw data {raw[:12]} that is missing or changed.", hint=_AGAIN)
         return record
 
     def write(self, name: str, content: bytes) -> Path:
@@ -92,18 +104,3 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, self.redactor.content(content))
         return path
-
-
-def _same(what: str, names: Iterable[str]) -> None:
-    for name in sorted(names):
-        raise EvidenceDamaged(f"Record {name} is {what}.", hint="Move the evidence folder away and measure again.")
-
-
-def died(record: Record) -> bool:
-    """Whether the run of a record ended before the record did."""
-    return record.finished_at is None
-
-
-def finished(record: Record, **changes: object) -> Record:
-    """Return a copy of a record with its closing fields set."""
-    return dataclasses.replace(record, **changes)  # type: ignore[arg-type]

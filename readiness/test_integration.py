@@ -1,0 +1,116 @@
+"""Box: all integration tests passing. The 18 scenarios, over HTTP against the running service and its real database."""
+
+from collections.abc import Callable
+
+from capliquify_ops.isolation import World, run_scenario
+from capliquify_ops.pytest_plugin import check
+
+Require = Callable[..., None]
+
+
+@check("int_01_valid_session")
+def test_valid_session(world: World, require: Require) -> None:
+    """A valid session resolves to its user's role and tenant."""
+    require(run_scenario("int_01_valid_session", world))
+
+
+@check("int_02_missing_authorization")
+def test_missing_authorization(world: World, require: Require) -> None:
+    """A request without a usable Authorization header is refused with 401 missing_authorization."""
+    require(run_scenario("int_02_missing_authorization", world))
+
+
+@check("int_03_invalid_session")
+def test_invalid_session(world: World, require: Require) -> None:
+    """Garbage, altered and signed-out session tokens are refused with 401 session_verification_failed."""
+    require(run_scenario("int_03_invalid_session", world))
+
+
+@check("int_04_missing_organization")
+def test_missing_organization(world: World, require: Require) -> None:
+    """A tenant route without the organisation header is refused with missing_organization_id."""
+    require(run_scenario("int_04_missing_organization", world))
+
+
+@check("int_05_not_a_member")
+def test_not_a_member(world: World, require: Require) -> None:
+    """Somebody who is not a member of the organisation is refused with 403 not_organization_member."""
+    require(run_scenario("int_05_not_a_member", world))
+
+
+@check("int_06_no_tenant")
+def test_no_tenant(world: World, require: Require) -> None:
+    """An organisation without a tenant is answered 404 tenant_not_found."""
+    require(run_scenario("int_06_no_tenant", world))
+
+
+@check("int_07_suspended")
+def test_suspended(world: World, require: Require) -> None:
+    """A suspended tenant is refused with 403 subscription_suspended on every route, reads included."""
+    require(run_scenario("int_07_suspended", world))
+
+
+@check("int_08_first_login")
+def test_first_login(world: World, require: Require) -> None:
+    """The first request of a new member creates the user exactly once."""
+    require(run_scenario("int_08_first_login", world))
+
+
+@check("int_09_tenant_schema")
+def test_tenant_schema(world: World, require: Require) -> None:
+    """A request runs in its tenant's own schema: what it writes stands there and nowhere else."""
+    require(run_scenario("int_09_tenant_schema", world))
+
+
+@check("int_10_professional_ai")
+def test_professional_ai(world: World, require: Require) -> None:
+    """A professional tenant may use AI forecasting."""
+    require(run_scenario("int_10_professional_ai", world))
+
+
+@check("int_11_starter_refused_ai")
+def test_starter_refused_ai(world: World, require: Require) -> None:
+    """A starter tenant is refused AI forecasting with 403 feature_not_available and an upgrade URL."""
+    require(run_scenario("int_11_starter_refused_ai", world))
+
+
+@check("int_12_starter_refused_reports")
+def test_starter_refused_reports(world: World, require: Require) -> None:
+    """A starter tenant is refused advanced reports with 403 feature_not_available and an upgrade URL."""
+    require(run_scenario("int_12_starter_refused_reports", world))
+
+
+@check("int_13_admin_creates_product")
+def test_admin_creates_product(world: World, require: Require) -> None:
+    """An admin creates a product, which can then be read and is listed."""
+    require(run_scenario("int_13_admin_creates_product", world))
+
+
+@check("int_14_member_refused_admin")
+def test_member_refused_admin(world: World, require: Require) -> None:
+    """A member is refused administrative actions with 403 insufficient_permissions."""
+    require(run_scenario("int_14_member_refused_admin", world))
+
+
+@check("int_15_viewer_refused_write")
+def test_viewer_refused_write(world: World, require: Require) -> None:
+    """A viewer is refused a write with 403 insufficient_permissions, and nothing is written."""
+    require(run_scenario("int_15_viewer_refused_write", world))
+
+
+@check("int_16_a_sees_only_a")
+def test_a_sees_only_a(world: World, require: Require) -> None:
+    """Tenant A sees its own rows and none of tenant B."""
+    require(run_scenario("int_16_a_sees_only_a", world))
+
+
+@check("int_17_b_sees_only_b")
+def test_b_sees_only_b(world: World, require: Require) -> None:
+    """Tenant B sees its own rows and none of tenant A."""
+    require(run_scenario("int_17_b_sees_only_b", world))
+
+
+@check("int_18_foreign_resource")
+def test_foreign_resource(world: World, require: Require) -> None:
+    """Tenant A asking for a resource of tenant B is answered 404, and the other way round."""
+    require(run_scenario("int_18_foreign_resource", world))

@@ -1,0 +1,5 @@
+"""python -m capliquify_ops.cli"""
+
+from capliquify_ops.cli.app import main
+
+main()

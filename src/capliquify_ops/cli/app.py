@@ -1,0 +1,55 @@
+"""The command and the way its exit codes are made: click's own codes would collide with pytest's and the gate's."""
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import typer
+
+from capliquify_ops.cli import config, doctor, reference, signoff, suites, tenant
+from capliquify_ops.cli.output import note
+from capliquify_ops.model.decision import ExitCode
+from capliquify_ops.model.errors import OpsError
+
+# typer carries its own copy of click and exports only some of its errors; this is the parent of them.
+UsageMistake: type[Exception] = typer.BadParameter.__mro__[1]
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+app = typer.Typer(
+    name="capliquify-ops",
+    help="Operations library and launch gate for SaaS products with one PostgreSQL schema per tenant.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("readiness", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(suites.readiness)
+app.command("security", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(suites.security)
+app.command("doctor")(doctor.doctor)
+app.add_typer(tenant.app, name="tenant")
+app.add_typer(signoff.app, name="signoff")
+app.add_typer(reference.app, name="reference")
+app.add_typer(config.app, name="config")
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with its code."""
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return its exit code. Sentences of errors go to stderr."""
+    try:
+        result = app(arguments, standalone_mode=False)
+    except OpsError as error:
+        note(f"capliquify-ops: {error}")
+        return error.exit_code
+    except UsageMistake as error:
+        note(f"capliquify-ops: {' '.join(str(error).split()) or 'Say what to do.'} See: capliquify-ops --help")
+        return ExitCode.USAGE
+    except (typer.Abort, KeyboardInterrupt):
+        note("capliquify-ops: interrupted.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        return PIPE_CLOSED
+    return result if isinstance(result, int) else 0

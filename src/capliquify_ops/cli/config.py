@@ -1,0 +1,68 @@
+"""config show · check"""
+
+import typer
+
+from capliquify_ops.cli.options import AsJson, ConfigFile, TargetName, settings_of
+from capliquify_ops.cli.output import document, line
+from capliquify_ops.configuration import Settings, Target
+from capliquify_ops.database import masked
+from capliquify_ops.preflight.addresses import require_loopback
+
+app = typer.Typer(help="The effective configuration.", no_args_is_help=True)
+
+
+@app.command()
+def show(config: ConfigFile = None, json: AsJson = False) -> None:
+    """Print the effective configuration, where each value came from, and every secret masked."""
+    settings = settings_of(config)
+    shown = {
+        "file": str(settings.file or ""),
+        "evidence_dir": str(settings.evidence_dir),
+        "origins": dict(settings.origins),
+        "targets": [_shown(target) for _, target in sorted(settings.targets.items())],
+        "limits": [{"key": key, "limit": limit} for key, limit in sorted(settings.limits.by_key.items())],
+    }
+    if json:
+        document(shown)
+        return
+    line(f"configuration: {shown['file'] or 'none'} ({settings.origins['file']})")
+    line(f"evidence: {settings.evidence_dir} ({settings.origins['evidence_dir']})")
+    for target in sorted(settings.targets.values(), key=lambda target: target.name):
+        line(f"target {target.name}")
+        for key, value in _shown(target).items():
+            if key != "name" and value:
+                line(f"  {key} = {value}")
+    for key, limit in sorted(settings.limits.by_key.items()):
+        line(f"limit {key}: {limit.operator} {limit.value} ({limit.source})")
+
+
+@app.command()
+def check(config: ConfigFile = None, target: TargetName = None, json: AsJson = False) -> None:
+    """Check the configuration without connecting anywhere."""
+    settings = settings_of(config)
+    chosen = _chosen(settings, target)
+    for each in chosen:
+        require_loopback(each)
+    if json:
+        document({"valid": True, "targets": [{"name": each.name, "class": each.kind.value} for each in chosen]})
+        return
+    line(f"{settings.file or 'No file'}: valid; targets: {', '.join(each.name for each in chosen)}")
+
+
+def _chosen(settings: Settings, name: str | None) -> list[Target]:
+    return [settings.target(name, observing=True)] if name else [settings.targets[key] for key in sorted(settings.targets)]
+
+
+def _shown(target: Target) -> dict[str, str]:
+    return {
+        "name": target.name,
+        "class": target.kind.value,
+        "database_url": masked(target.database_url) if target.database_url else "",
+        "operator_url": masked(target.operator_url) if target.operator_url else "",
+        "base_url": target.base_url,
+        "profile": target.profile.name,
+        "prometheus_url": target.prometheus_url,
+        "pooled": "true" if target.pooled else "",
+        "roles": f"{target.roles.owner}, {target.roles.app}, {target.roles.observer}, {target.roles.operator}",
+        "identity": target.identity.provider,
+    }

@@ -1,0 +1,33 @@
+"""doctor"""
+
+import typer
+
+from capliquify_ops.cli.options import AsJson, ConfigFile, TargetName, target_of
+from capliquify_ops.cli.output import document, line
+from capliquify_ops.configuration import EMBEDDED
+from capliquify_ops.model.decision import ExitCode
+from capliquify_ops.model.errors import UsageError
+from capliquify_ops.preflight import examine
+
+
+def doctor(config: ConfigFile = None, target: TargetName = None, json: AsJson = False) -> None:
+    """Say what can be checked here with these privileges, and the exact grant or setting for what cannot.
+
+    Ends with 17 when something cannot be checked.
+    """
+    chosen = target_of(config, target, observing=True)
+    if chosen.name == EMBEDDED:
+        raise UsageError(
+            "No target is configured, and the embedded one runs only while it is measured.",
+            hint="Set DATABASE_URL, or write capliquify-ops.toml; see docs/how-to/point-at-a-deployment.md",
+        )
+    answers = examine(chosen)
+    good = all(answer.good for answer in answers)
+    if json:
+        document({"target": chosen.name, "answers": answers})
+    else:
+        for answer in answers:
+            line(f"{'ok  ' if answer.good else 'NO  '} {answer.subject}: {answer.says}")
+            if answer.advice:
+                line(f"       {answer.advice}")
+    raise typer.Exit(0 if good else ExitCode.INCONCLUSIVE)

@@ -1,0 +1,86 @@
+"""reference serve · fleet · tokens"""
+
+import json
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from capliquify_ops.cli.options import ConfigFile, TargetName, target_of
+from capliquify_ops.cli.output import note
+from capliquify_ops.configuration import Target
+from capliquify_ops.configuration.system import SystemClock
+from capliquify_ops.model.errors import ConfigurationInvalid, UsageError
+from capliquify_ops.preflight.addresses import require_loopback
+
+app = typer.Typer(help="The embedded stack: PostgreSQL and a correct service on loopback.", no_args_is_help=True)
+MOST_TENANTS = 20_000
+LARGEST_PORT = 65_535
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=LARGEST_PORT, help="Port of the service; 0 takes a free one.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, max=8, help="Worker processes of the service.")] = 1,
+) -> None:
+    """Serve until interrupted. Prints one JSON line when it is ready; its `config` is a TOML with the target `running`."""
+    from capliquify_ops.reference import stack  # noqa: PLC0415  # needs the extra
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        with stack.start(port=port, workers=workers) as running:
+            names = ("base_url", "database_url", "operator_url", "metrics_url", "config")
+            sys.stdout.write(json.dumps({name: str(getattr(running, name)) for name in names}) + "\n")
+            sys.stdout.flush()
+            running.supervisor.wait()
+            raise UsageError("The embedded stack ended by itself.", hint="Start it again.")
+    except KeyboardInterrupt:
+        note("stopped")
+    except ModuleNotFoundError as error:
+        raise _extra(error) from None
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _extra(error: ModuleNotFoundError) -> ConfigurationInvalid:
+    return ConfigurationInvalid(
+        f"The embedded stack needs {error.name}, which is not installed.", hint='pip install "capliquify-ops[reference]"'
+    )
+
+
+@app.command()
+def fleet(
+    tenants: Annotated[int, typer.Option(min=1, max=MOST_TENANTS, help="How many tenants to add.")],
+    config: ConfigFile = None,
+    target: TargetName = None,
+) -> None:
+    """Fill a loopback target with standard tenants, fast: for benchmarks and for trying things."""
+    from capliquify_ops.reference.fleet import fill  # noqa: PLC0415  # needs the extra
+
+    chosen = target_of(config, target, observing=False)
+    _require_own(chosen)
+    made = fill(chosen.changing_url(), chosen.roles, tenants)
+    note(f"{made} tenants added to {chosen.name}")
+
+
+def _require_own(target: Target) -> None:
+    if target.kind.value != "loopback":
+        raise UsageError(f"Target {target.name!r} is of class {target.kind.value}: a fleet is only made on loopback.")
+    require_loopback(target)
+
+
+@app.command()
+def tokens(run_folder: Annotated[Path, typer.Option("--run-folder", metavar="DIR", help="Folder of the running stack.")]) -> None:
+    """Make session tokens of a running embedded stack: requests as JSON on stdin, tokens on stdout."""
+    from capliquify_ops.reference.token_command import answer  # noqa: PLC0415  # needs the extra
+
+    try:
+        sys.stdout.buffer.write(answer(sys.stdin.buffer.read(), run_folder, SystemClock()))
+    except ModuleNotFoundError as error:
+        raise _extra(error) from None

@@ -1,0 +1,83 @@
+"""readiness · security: the suites, which the wheel carries, run with pytest on a target."""
+
+import importlib.util
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from capliquify_ops.cli import signoff
+from capliquify_ops.cli.options import ConfigFile, EvidenceDir, TargetName, settings_of
+from capliquify_ops.cli.output import note
+from capliquify_ops.model.decision import ExitCode
+from capliquify_ops.model.errors import ConfigurationInvalid
+
+PYTEST_MEASURED = (0, 1)
+"""pytest ran to its end: all passed, or some did not. Above 1 it was interrupted, failed inside, or was used wrongly."""
+
+MeasuredOnly = Annotated[
+    bool,
+    typer.Option("--measured-only", help="End with 0 unless something measured failed: boxes not run are left to the verdict."),
+]
+
+
+def readiness(
+    context: typer.Context,
+    config: ConfigFile = None,
+    target: TargetName = None,
+    evidence_dir: EvidenceDir = None,
+    measured_only: MeasuredOnly = False,
+) -> None:
+    """Measure a target against the launch checklist. Further options go to pytest."""
+    code = _pytest("readiness", context.args, config=config, target=target, evidence_dir=evidence_dir)
+    if not measured_only or code not in PYTEST_MEASURED:
+        raise typer.Exit(code)
+    decision, _ = signoff.decided(settings_of(config, evidence_dir), target)
+    raise typer.Exit(signoff.measured_code(decision))
+
+
+def security(
+    context: typer.Context, config: ConfigFile = None, target: TargetName = None, evidence_dir: EvidenceDir = None
+) -> None:
+    """Run the security audit on a target. Further options go to pytest."""
+    raise typer.Exit(_pytest("security", context.args, config=config, target=target, evidence_dir=evidence_dir))
+
+
+def suite_folder(name: str) -> Path:
+    """Return a suite's folder: inside the installed package, or beside src/ in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "suites" / name, package.parents[1] / name):
+        if (folder / f"test_{'security' if name == 'readiness' else 'credentials'}.py").is_file():
+            return folder
+    raise ConfigurationInvalid(f"The {name} suite is not part of this installation.", hint="Install the wheel of capliquify-ops.")
+
+
+def _pytest(suite: str, extra: list[str], *, config: Path | None, target: str | None, evidence_dir: Path | None) -> int:
+    if importlib.util.find_spec("pytest") is None:
+        raise ConfigurationInvalid("The suites need pytest.", hint='pip install "capliquify-ops[suites]"')
+    folder = suite_folder(suite)
+    options = {"--config": config, "--target": target, "--evidence-dir": evidence_dir}
+    given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
+    with tempfile.TemporaryDirectory(prefix="capliquify-ops-pytest-") as base:
+        command = [sys.executable, "-m", "pytest", str(folder), *given, *_manners(folder, Path(base)), *extra]
+        note(f"measuring with {folder}")
+        try:
+            return subprocess.run(command, check=False).returncode
+        except KeyboardInterrupt:
+            return ExitCode.ERROR
+
+
+def _manners(folder: Path, base: Path) -> list[str]:
+    """A folder of our own for temporary files, no configuration of the current folder's project, no cache beside the suites."""
+    return [
+        f"--rootdir={folder.parent}",
+        "--import-mode=importlib",
+        f"--basetemp={base / 'tmp'}",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        "/dev/null",
+    ]

@@ -1,0 +1,157 @@
+"""tenant install · create · list · show · verify · delete"""
+
+from contextlib import AbstractContextManager
+from typing import Annotated
+
+import typer
+
+from capliquify_ops.cli.confirm import require_confirmation
+from capliquify_ops.cli.options import AsJson, ConfigFile, TargetName, Yes, target_of
+from capliquify_ops.cli.output import document, line, table
+from capliquify_ops.configuration import Target
+from capliquify_ops.configuration.system import new_uuid, stamp, this_actor
+from capliquify_ops.database import Session, observer, operator
+from capliquify_ops.evidence.canonical import Plain, plain
+from capliquify_ops.model.decision import ExitCode
+from capliquify_ops.model.names import TenantId
+from capliquify_ops.tenants import create as creation
+from capliquify_ops.tenants import delete as deletion
+from capliquify_ops.tenants import install as installation
+from capliquify_ops.tenants import registry
+from capliquify_ops.tenants import verify as verification
+
+app = typer.Typer(help="One tenant: what the runbook's procedures do, made safe.", no_args_is_help=True)
+Key = Annotated[str, typer.Argument(help="Slug, id, schema name or organisation.")]
+_FIELDS = (
+    "id",
+    "slug",
+    "name",
+    "schema_name",
+    "clerk_organization_id",
+    "subscription_tier",
+    "subscription_status",
+    "created_at",
+    "deleted_at",
+)
+
+
+@app.command()
+def install(
+    config: ConfigFile = None,
+    target: TargetName = None,
+    ops_only: Annotated[bool, typer.Option("--ops-only", help="Only our own ledgers, in schema capliquify_ops.")] = False,
+    create_roles: Annotated[bool, typer.Option("--roles", help="Create missing roles too, where this role may.")] = False,
+    json: AsJson = False,
+    yes: Yes = False,
+) -> None:
+    """Install or upgrade our schemas. Idempotent, one transaction."""
+    chosen = target_of(config, target, observing=False)
+    with _operator(chosen) as session:
+        plan = installation.plan_install(session, chosen.roles, ops_only=ops_only)
+        if plan.steps:
+            require_confirmation(plan, chosen.name, yes=yes, quiet=json)
+        result = installation.install(session, chosen.roles, ops_only=ops_only, create_roles=create_roles)
+    if json:
+        document({"applied": result.applied, "roles_created": result.roles_created, "refused": result.refused})
+        return
+    line("\n".join(f"applied {title}" for title in result.applied) or "already installed: nothing to do")
+    for refused in result.refused:
+        line(f"not allowed here, for an administrator: {refused}")
+
+
+@app.command()
+def create(
+    slug: Annotated[str, typer.Argument(help="Lower case letters, digits, dashes.")],
+    organization: Annotated[str, typer.Option(help="The identity provider's organisation id.")],
+    name: Annotated[str, typer.Option(help="Display name.")] = "",
+    tier: Annotated[str, typer.Option(help="starter, professional or enterprise.")] = "starter",
+    config: ConfigFile = None,
+    target: TargetName = None,
+    json: AsJson = False,
+    yes: Yes = False,
+) -> None:
+    """Create a tenant: registry row, schema and audit together, or nothing."""
+    chosen = target_of(config, target, observing=False)
+    new = creation.NewTenant(TenantId(new_uuid()), slug, name or slug, organization, tier)
+    with _operator(chosen) as session:
+        plan = creation.plan_create(session, new)
+        require_confirmation(plan, slug, yes=yes, quiet=json)
+        _show(creation.create(session, chosen.roles, new, actor=this_actor()), json=json)
+
+
+@app.command("list")
+def list_(
+    config: ConfigFile = None,
+    target: TargetName = None,
+    status: Annotated[str | None, typer.Option(help="Only this subscription status.")] = None,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Soft-deleted ones instead.")] = False,
+    json: AsJson = False,
+) -> None:
+    """List tenants as the registry has them."""
+    chosen = target_of(config, target, observing=True)
+    with _observer(chosen) as session, session.transaction():
+        found = registry.list_tenants(session, status=status, deleted=deleted, registry=chosen.profile.registry_table)
+    if json:
+        document({"tenants": [_row(tenant) for tenant in found]})
+        return
+    rows = [(each.slug, str(each.id), each.schema_name, each.subscription_tier, each.subscription_status) for each in found]
+    table(("SLUG", "ID", "SCHEMA", "TIER", "STATUS"), rows)
+
+
+@app.command()
+def show(key: Key, config: ConfigFile = None, target: TargetName = None, json: AsJson = False) -> None:
+    """Show one tenant."""
+    chosen = target_of(config, target, observing=True)
+    with _observer(chosen) as session, session.transaction():
+        _show(registry.find(session, key, registry=chosen.profile.registry_table), json=json)
+
+
+@app.command()
+def verify(key: Key, config: ConfigFile = None, target: TargetName = None, json: AsJson = False) -> None:
+    """Verify one tenant: registry row, schema, owner, structure. Ends with 1 when something does not hold, 17 when unknown."""
+    chosen = target_of(config, target, observing=True)
+    with _observer(chosen) as session:
+        found = verification.verify(session, chosen.roles, key, registry=chosen.profile.registry_table)
+    if json:
+        document({"tenant": _row(found.tenant), "answers": found.answers, "differences": found.differences})
+    else:
+        for answer in found.answers:
+            word = {True: "ok  ", False: "NO  ", None: "?   "}[answer.holds]
+            line(f"{word}{answer.question}: {answer.detail}")
+    states = {answer.holds for answer in found.answers}
+    raise typer.Exit(ExitCode.FAILING if False in states else ExitCode.INCONCLUSIVE if None in states else ExitCode.READY)
+
+
+@app.command()
+def delete(key: Key, config: ConfigFile = None, target: TargetName = None, json: AsJson = False, yes: Yes = False) -> None:
+    """Soft-delete a tenant: the service stops serving it, its data stays."""
+    chosen = target_of(config, target, observing=False)
+    with _operator(chosen) as session:
+        with session.transaction():
+            tenant = registry.find(session, key)
+        plan = deletion.plan_delete(session, key)
+        require_confirmation(plan, tenant.slug, yes=yes, quiet=json)
+        result = deletion.delete(session, chosen.roles, str(tenant.id), confirm=tenant.slug, actor=this_actor())
+    _show(result.after, json=json)
+
+
+def _operator(target: Target) -> AbstractContextManager[Session]:
+    return operator(target.changing_url(), "tenant", pooled=target.pooled)
+
+
+def _observer(target: Target) -> AbstractContextManager[Session]:
+    return observer(target.observer_url(), "tenant", pooled=target.pooled)
+
+
+def _row(tenant: registry.Tenant) -> dict[str, Plain]:
+    times = {key: stamp(value) for key in ("created_at", "deleted_at") if (value := getattr(tenant, key)) is not None}
+    return {key: times.get(key, None if key.endswith("_at") else plain(str(getattr(tenant, key)))) for key in _FIELDS}
+
+
+def _show(tenant: registry.Tenant, *, json: bool) -> None:
+    row = _row(tenant)
+    if json:
+        document({"tenant": row})
+        return
+    for key, value in row.items():
+        line(f"{key}: {'' if value is None else value}")

@@ -1,0 +1,64 @@
+"""What every check of this package shares: how it asks, what it answers when it could not tell, how it names many tenants."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Generic, TypeVar
+
+from capliquify_ops.database import Session, describe
+from capliquify_ops.evidence.canonical import canonical, digest
+from capliquify_ops.model.errors import PrivilegeMissing, ServerUnsupported, StatementTimedOut
+from capliquify_ops.model.finding import SAMPLE_OF_TENANTS, Evidence, Finding, Spread, Subject, SubjectKind
+from capliquify_ops.model.names import CheckId
+from capliquify_ops.model.outcome import Outcome, Severity
+from capliquify_ops.model.protocols import Clock
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Observed(Generic[T]):
+    """What a measurement gave: rows, or else why it could not be made, with the evidence of having asked."""
+
+    rows: T | None
+    why_not: str
+    evidence: Evidence
+
+
+def observe(session: Session, clock: Clock, asked: str, measure: Callable[[Session], T]) -> Observed[T]:
+    """Run a measurement in one read-only transaction.
+
+    A missing privilege, a timeout and a server that is too old or too new are reasons, other errors are raised.
+    """
+    started, at = clock.monotonic(), clock.now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    rows, why_not, database = None, "", ""
+    try:
+        server = describe(session)
+        database, why_not = server.database, server.why_not() or ""
+        if not why_not:
+            with session.transaction():
+                rows = measure(session)
+    except (PrivilegeMissing, ServerUnsupported, StatementTimedOut) as fault:
+        rows, why_not = None, str(fault)
+    elapsed = (clock.monotonic() - started) * 1000
+    return Observed(rows, why_not, Evidence(asked, database, at, round(elapsed, 1)))
+
+
+def inconclusive(check: CheckId, evidence: Evidence, why: str, *, examined: int = 0, eligible: int = 0) -> Finding:
+    """Return the finding of a check that could not tell."""
+    return Finding(
+        check=check,
+        subject=Subject(SubjectKind.DATABASE, evidence.of),
+        outcome=Outcome.INCONCLUSIVE,
+        severity=Severity.HIGH,
+        evidence=evidence,
+        why=why,
+        examined=examined,
+        eligible=eligible,
+    )
+
+
+def spread_of(names: Iterable[str]) -> Spread:
+    """Return how many tenants a finding concerns, a sample in order, and the digest of the whole sorted list."""
+    ordered = sorted(names)
+    return Spread(len(ordered), tuple(ordered[:SAMPLE_OF_TENANTS]), digest(canonical(ordered)))

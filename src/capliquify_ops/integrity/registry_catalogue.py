@@ -1,0 +1,89 @@
+"""The registry against the catalogue, both ways: tenants without schema, schemas without tenant, names that meet, wrong owners.
+
+A schema is taken for a tenant's by its owner and contents, never by its name. What is being created right now is told apart.
+"""
+
+from collections.abc import Mapping
+
+from capliquify_ops.configuration import Limits, Profile
+from capliquify_ops.database import Session, fill, load
+from capliquify_ops.integrity.observing import inconclusive, observe, spread_of
+from capliquify_ops.integrity.registry_access import require_registry
+from capliquify_ops.integrity.registry_disagreements import LOOKS, Disagreement, Registered, RegistryRows, Unregistered, counted
+from capliquify_ops.model.finding import Evidence, Finding, Scalar, Subject, SubjectKind, Witness
+from capliquify_ops.model.names import check_id
+from capliquify_ops.model.outcome import Grade, Outcome, Severity
+from capliquify_ops.model.protocols import Clock
+from capliquify_ops.model.roles import Roles
+from capliquify_ops.tenants.registry import registry_names
+
+CHECK = check_id("registry_catalogue")
+_PACKAGE = "capliquify_ops.integrity"
+_GRACE = "provisioning_grace_s"
+
+
+def measure(session: Session, *, profile: Profile, roles: Roles) -> RegistryRows:
+    """Read both sides, within the session's open transaction. Raises PrivilegeMissing when the registry is not fully readable."""
+    access = require_registry(session, profile.registry_table, roles.owner)
+    names = registry_names(profile.registry_table)
+    tenants = session.rows(fill(load(_PACKAGE, "registry_catalogue").text, names), Registered)
+    query = fill(load(_PACKAGE, "registry_catalogue_unregistered").text, names)
+    unregistered = session.rows(query, Unregistered, {"tables": list(profile.tenant_tables)})
+    return RegistryRows(tuple(tenants), tuple(unregistered), roles.owner, access.owner_exists)
+
+
+def judge(rows: RegistryRows, limits: Limits, evidence: Evidence) -> tuple[Finding, ...]:
+    """Return one finding per kind of disagreement, or one healthy or inconclusive finding."""
+    grace = limits.number(_GRACE)
+    disagreements = [disagreement for look in LOOKS for disagreement in look(rows, grace)]
+    measured = counted(rows, grace)
+    examined = len(rows.tenants) - int(measured["in_progress"])
+    findings = [_finding(disagreement, evidence, measured, examined) for disagreement in disagreements]
+    if examined and not rows.owner_exists:
+        why = f"The role {rows.owner!r} does not exist here, so the owners of the schemas were not judged. Set roles.owner."
+        findings.append(inconclusive(CHECK, evidence, why, examined=examined, eligible=examined))
+    if not findings and not examined:
+        why = "The registry holds no tenant that could be examined."
+        return (inconclusive(CHECK, evidence, why, eligible=len(rows.tenants)),)
+    return tuple(findings) or (_healthy(evidence, measured, examined),)
+
+
+def run(session: Session, limits: Limits, clock: Clock, *, profile: Profile, roles: Roles) -> tuple[Finding, ...]:
+    """Measure and judge. What could not be read is INCONCLUSIVE, with the grant."""
+    seen = observe(session, clock, f"{CHECK}, {CHECK}_unregistered", lambda s: measure(s, profile=profile, roles=roles))
+    if seen.rows is None:
+        return (inconclusive(CHECK, seen.evidence, seen.why_not),)
+    return judge(seen.rows, limits, seen.evidence)
+
+
+def _finding(disagreement: Disagreement, evidence: Evidence, measured: Mapping[str, Scalar], examined: int) -> Finding:
+    return Finding(
+        check=CHECK,
+        subject=Subject(SubjectKind.TENANT, disagreement.name),
+        outcome=Outcome.FAILING,
+        severity=disagreement.severity,
+        evidence=evidence,
+        why=disagreement.why,
+        examined=examined,
+        eligible=examined,
+        measured=measured,
+        tenants=spread_of(disagreement.schemas),
+        witness=Witness(disagreement.lines, disagreement.look),
+        grade=Grade.PROOF,
+        escalation=disagreement.escalation,
+    )
+
+
+def _healthy(evidence: Evidence, measured: Mapping[str, Scalar], examined: int) -> Finding:
+    return Finding(
+        check=CHECK,
+        subject=Subject(SubjectKind.DATABASE, evidence.of),
+        outcome=Outcome.HEALTHY,
+        severity=Severity.INFO,
+        evidence=evidence,
+        why=f"All {examined} registered tenants and the catalogue agree in both directions.",
+        examined=examined,
+        eligible=examined,
+        measured=measured,
+        grade=Grade.PROOF,
+    )

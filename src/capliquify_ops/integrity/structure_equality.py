@@ -1,0 +1,212 @@
+"""Are all tenants built alike? Digests of the whole fleet in one pass; only schemas that stand out are compared word by word.
+
+The yardstick is a template schema when one is named, else the structure that most tenants have.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from capliquify_ops.configuration import Limits, Profile
+from capliquify_ops.database import Session, fill, load
+from capliquify_ops.integrity.observing import inconclusive, observe, spread_of
+from capliquify_ops.integrity.registry_access import require_registry
+from capliquify_ops.integrity.structure_groups import (
+    DifferingObject,
+    Structure,
+    StructureRows,
+    counted,
+    differing_objects,
+    not_compared,
+    summary,
+)
+from capliquify_ops.model.errors import TenantConflict
+from capliquify_ops.model.finding import Evidence, Finding, Scalar, Subject, SubjectKind, Witness
+from capliquify_ops.model.names import check_id
+from capliquify_ops.model.outcome import Grade, Outcome, Severity
+from capliquify_ops.model.protocols import Clock
+from capliquify_ops.model.roles import Roles
+from capliquify_ops.tenants.fingerprint import difference, fleet_fingerprints, tenant_fingerprint
+from capliquify_ops.tenants.registry import registry_names
+from capliquify_ops.tenants.structure import Difference
+
+CHECK = check_id("structure_equality")
+_GRACE = "provisioning_grace_s"
+GROUPS_COMPARED = 50
+"""At most this many deviating structures are compared word by word, at 20 ms each; more are counted and said to be unread."""
+FINDINGS = 20
+"""At most this many objects get a finding of their own; the others share one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    slug: str
+    schema_name: str
+    age_s: float
+
+
+def measure(session: Session, *, profile: Profile, roles: Roles, template: str | None = None) -> StructureRows:
+    """Read the fleet, within the session's open transaction.
+
+    Raises PrivilegeMissing when the registry is not fully readable, TenantConflict when the template does not exist.
+    """
+    require_registry(session, profile.registry_table, roles.owner)
+    query = fill(load("capliquify_ops.integrity", "structure_equality").text, registry_names(profile.registry_table))
+    live = session.rows(query, _Live)
+    digests = {found.schema.name: found.digest for found in fleet_fingerprints(session)}
+    tenants = tuple(Structure(row.slug, row.schema_name, row.age_s, digests.get(row.schema_name, "")) for row in live)
+    baseline, schema = _baseline(session, tenants, template)
+    compared = _compare(session, tenants, baseline, schema)
+    return StructureRows(tenants, baseline, schema, template is not None, MappingProxyType(compared))
+
+
+def judge(rows: StructureRows, limits: Limits, evidence: Evidence) -> tuple[Finding, ...]:
+    """Return one finding per object that differs anywhere, or one healthy or inconclusive finding."""
+    grace = limits.number(_GRACE)
+    eligible = [tenant for tenant in rows.tenants if tenant.digest or tenant.age_s >= grace]
+    examined = [tenant for tenant in eligible if tenant.digest]
+    coverage = {"examined": len(examined), "eligible": len(eligible)}
+    if not examined:
+        return (inconclusive(CHECK, evidence, "No live tenant has a schema that could be examined.", eligible=len(eligible)),)
+    if len(examined) == 1 and not rows.is_template:
+        why = "One tenant cannot differ from itself: name a template schema to compare it with."
+        return (inconclusive(CHECK, evidence, why, **coverage),)
+    told = _Told(evidence, counted(rows, examined, eligible), summary(rows), **coverage)
+    findings = _failing(rows, told)
+    if unread := not_compared(rows):
+        why = f"{len(unread)} more tenants differ by digest; only {GROUPS_COMPARED} structures are compared word by word."
+        findings.append(inconclusive(CHECK, evidence, why, **coverage))
+    if len(examined) < len(eligible):
+        why = (
+            f"{len(eligible) - len(examined)} of {len(eligible)} live tenants have no schema to examine: see registry_catalogue."
+        )
+        findings.append(inconclusive(CHECK, evidence, why, **coverage))
+    return tuple(findings) or (_healthy(rows, told),)
+
+
+def run(
+    session: Session, limits: Limits, clock: Clock, *, profile: Profile, roles: Roles, template: str | None = None
+) -> tuple[Finding, ...]:
+    """Measure and judge. What could not be read is INCONCLUSIVE, with the grant."""
+    asked = f"{CHECK}, fingerprint, definitions"
+    seen = observe(session, clock, asked, lambda s: measure(s, profile=profile, roles=roles, template=template))
+    if seen.rows is None:
+        return (inconclusive(CHECK, seen.evidence, seen.why_not),)
+    return judge(seen.rows, limits, seen.evidence)
+
+
+def _baseline(session: Session, tenants: Iterable[Structure], template: str | None) -> tuple[str, str]:
+    """Return the digest to compare with and a schema that has it. Among equally common ones the oldest tenant's."""
+    if template is not None:
+        return tenant_fingerprint(session, template).digest, template
+    examined = [tenant for tenant in tenants if tenant.digest]
+    common = Counter(tenant.digest for tenant in examined)
+    first = max(examined, key=lambda tenant: common[tenant.digest], default=None)
+    return (first.digest, first.schema_name) if first else ("", "")
+
+
+def _compare(
+    session: Session, tenants: Iterable[Structure], baseline: str, schema: str
+) -> dict[str, tuple[Difference, ...] | None]:
+    """Compare one tenant of each deviating digest. A digest without a difference is an equal one, and left out."""
+    examples: dict[str, str] = {}
+    for tenant in tenants:
+        if tenant.digest and tenant.digest != baseline:
+            examples.setdefault(tenant.digest, tenant.schema_name)
+    found: dict[str, tuple[Difference, ...] | None] = {}
+    for number, (digest, example) in enumerate(examples.items()):
+        compared = _difference(session, schema, example) if number < GROUPS_COMPARED else None
+        if compared != ():
+            found[digest] = compared
+    return found
+
+
+def _difference(session: Session, baseline: str, example: str) -> tuple[Difference, ...] | None:
+    try:
+        return difference(session, baseline, example)
+    except TenantConflict:
+        return None  # dropped since the digests were taken
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What every finding of one run says alike."""
+
+    evidence: Evidence
+    measured: Mapping[str, Scalar]
+    summary: tuple[str, ...]
+    examined: int
+    eligible: int
+
+
+def _failing(rows: StructureRows, told: _Told) -> list[Finding]:
+    objects = differing_objects(rows)
+    findings = [_failed(_one(each, told), told) for each in objects[:FINDINGS]]
+    if rest := objects[FINDINGS:]:
+        findings.append(_failed(_further(rest), told))
+    return findings
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """What a failing finding says of its own."""
+
+    name: str
+    severity: Severity
+    why: str
+    schemas: tuple[str, ...]
+    lines: tuple[str, ...]
+
+
+def _one(each: DifferingObject, told: _Told) -> _Failure:
+    phrases = [f"{len(schemas)} {one.phrase(len(schemas))}" for one, schemas in each.ways.items()]
+    lines = [f"expected: {one.baseline or 'nothing'}; found: {one.found or 'nothing'}" for one in each.ways]
+    return _Failure(
+        name=f"{each.kind} {each.object}",
+        severity=Severity.MEDIUM if each.is_extra else Severity.HIGH,
+        why=f"Of {told.examined} tenants {', '.join(phrases[:FINDINGS])}.",
+        schemas=each.schemas,
+        lines=(*lines[:FINDINGS], *told.summary[:FINDINGS]),
+    )
+
+
+def _further(rest: tuple[DifferingObject, ...]) -> _Failure:
+    schemas = tuple({schema for each in rest for schema in each.schemas})
+    lines = tuple(f"{len(each.schemas)} differ in {each.kind} {each.object}" for each in rest[:FINDINGS])
+    return _Failure(
+        "further objects", Severity.HIGH, f"{len(rest)} more objects differ, in {len(schemas)} tenants.", schemas, lines
+    )
+
+
+def _failed(failure: _Failure, told: _Told) -> Finding:
+    return Finding(
+        check=CHECK,
+        subject=Subject(SubjectKind.RELATION, failure.name),
+        outcome=Outcome.FAILING,
+        severity=failure.severity,
+        evidence=told.evidence,
+        why=failure.why,
+        examined=told.examined,
+        eligible=told.eligible,
+        measured=told.measured,
+        tenants=spread_of(failure.schemas),
+        witness=Witness(failure.lines),
+        grade=Grade.PROOF,
+    )
+
+
+def _healthy(rows: StructureRows, told: _Told) -> Finding:
+    yardstick = f"the template {rows.baseline_schema}" if rows.is_template else "each other"
+    return Finding(
+        check=CHECK,
+        subject=Subject(SubjectKind.DATABASE, told.evidence.of),
+        outcome=Outcome.HEALTHY,
+        severity=Severity.INFO,
+        evidence=told.evidence,
+        why=f"The structures of all {told.examined} live tenants equal {yardstick}.",
+        examined=told.examined,
+        eligible=told.eligible,
+        measured=told.measured,
+        grade=Grade.PROOF,
+    )

@@ -1,0 +1,47 @@
+"""The two tables: 18 scenarios and 20 controls, each with its check id, severity and measuring function."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from capliquify_ops.configuration.nearest import nearest
+from capliquify_ops.model.errors import UsageError
+from capliquify_ops.model.names import CheckId, check_id
+from capliquify_ops.model.outcome import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One row of a table. `measure` is `module.function` of this package, "" where this version measures nothing."""
+
+    id: str
+    check: CheckId
+    severity: Severity
+    measure: str
+
+
+@cache
+def controls() -> tuple[Control, ...]:
+    """Return the security controls, in their order."""
+    return _table("controls")
+
+
+@cache
+def scenarios() -> tuple[Control, ...]:
+    """Return the integration scenarios, in their order."""
+    return _table("scenarios")
+
+
+def named(check: str, table: tuple[Control, ...]) -> Control:
+    """Return one row by its check id. Raises UsageError for an unknown one."""
+    for row in table:
+        if row.check == check:
+            return row
+    raise UsageError(f"There is no check {check!r} in this table.", hint=nearest(check, [row.check for row in table]))
+
+
+def _table(name: str) -> tuple[Control, ...]:
+    text = resources.files("capliquify_ops.isolation").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    rows = tomllib.loads(text)[name]
+    return tuple(Control(row["id"], check_id(row["check"]), Severity(row["severity"]), row.get("measure", "")) for row in rows)

@@ -1,0 +1,123 @@
+"""SEC-016: requests of two tenants at the same time never meet in one schema."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from capliquify_ops.isolation.database import blocked_table
+from capliquify_ops.isolation.exchange import Call, Exchange
+from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Expectation, Probe, noted, untried
+from capliquify_ops.isolation.routes import OTHER, PAGE, lacks_own, reads_own
+from capliquify_ops.isolation.world_model import World
+from capliquify_ops.model.errors import OpsError
+
+POOL = 10
+"""Connections of the usual pool. A first-in-first-out pool needs as many probes to meet a poisoned connection."""
+ROUNDS = 6
+STALLED_S = 3.0
+"""How long the held lock may take to stall a request before the interleaving counts as not reached."""
+UNUSABLE: tuple[object, ...] = ({}, {"sku": None}, [], {"unit_price": "many"})
+BUSY = Expectation("success, or busy (429, 503, 504)", SUCCESS.statuses | {429, 503, 504})
+
+
+def concurrent_requests(world: World) -> Iterator[Probe]:
+    """SEC-016: interleaved, poisoned and stalled requests of A and B each get their own tenant's rows."""
+    for key in ("a", "b"):
+        yield reads_own(world, f"{key}.owner")
+    yield from _bursts(world)
+    yield from _after_failures(world)
+    for key in ("a", "b"):
+        yield from _stalled(world, key)
+    for key in ("a", "b"):
+        yield reads_own(world, f"{key}.owner")
+
+
+def _bursts(world: World) -> Iterator[Probe]:
+    """As many requests at once as two pools hold, in turns of A and B, released together."""
+    path = world.planting_route().path + PAGE
+    order = [("a.owner", "b.owner")[index % 2] for index in range(2 * POOL)]
+    with ThreadPoolExecutor(len(order)) as pool:
+        for number in range(ROUNDS):
+            barrier = threading.Barrier(len(order))
+            sent = [pool.submit(_released, world, barrier, who, path) for who in order]
+            yield from _judged(world, f"burst {number + 1}", sent)
+
+
+def _released(world: World, barrier: threading.Barrier, who: str, path: str) -> Exchange:
+    call = Call("GET", path, world.person(who))
+    barrier.wait(timeout=10)
+    return world.send(call)
+
+
+def _judged(world: World, name: str, sent: Sequence[Future[Exchange]]) -> Iterator[Probe]:
+    for future in sent:
+        answer = future.result()
+        who = answer.call.who
+        assert who is not None
+        problem = lacks_own(world, who.name, answer)
+        yield answer.probe(f"{name}: {who.name}", BUSY, problem=problem, needs=f"{who.name} reads own rows")
+
+
+def _after_failures(world: World) -> Iterator[Probe]:
+    """Failing requests of one tenant, then as many of the other as a pool has connections."""
+    route = world.planting_route()
+    for key in ("a", "b"):
+        victim = f"{OTHER[key]}.owner"
+        for content in UNUSABLE:
+            world.send(Call("POST", route.path, world.person(f"{key}.owner"), json=content))
+        duplicate, _ = world.draft(key, route, "duplicate")
+        made = [world.send(Call("POST", route.path, world.person(f"{key}.owner"), json=duplicate)) for _ in range(2)]
+        for _ in range(POOL):
+            answer = world.get(victim, route.path + PAGE)
+            problem = lacks_own(world, victim, answer)
+            yield answer.probe(
+                f"after failures of {key}.owner: {victim}", SUCCESS, problem=problem, needs=f"{victim} reads own rows"
+            )
+        _remove(world, key, made)
+
+
+def _remove(world: World, key: str, made: Sequence[Exchange]) -> None:
+    item = world.item_of(world.planting_route())
+    for answer in made:
+        row = answer.data
+        if answer.is_success and item is not None and isinstance(row, dict):
+            world.send(Call("DELETE", item.path.format(id=row.get("id")), world.person(f"{key}.owner")))
+
+
+def _stalled(world: World, key: str) -> Iterator[Probe]:
+    """Hold a lock on one tenant's table: its request stalls inside the database, the other tenant's come in between.
+
+    This meets a shared "current tenant" without luck, which no number of requests in a row does.
+    """
+    other, route = OTHER[key], world.planting_route()
+    name = f"lock on {route.name} of {key}"
+    try:
+        with ThreadPoolExecutor(POOL) as pool, blocked_table(world.target, world.tenant(key).schema_name, route.name) as lock:
+            first = pool.submit(world.get, f"{key}.owner", route.path + PAGE)
+            if not lock.await_waiter(STALLED_S, world.clock):
+                raise CannotTell("The held lock stalled no request, so the interleaving was not reached.")
+            others = [pool.submit(world.get, f"{other}.owner", route.path + PAGE) for _ in range(POOL // 2)]
+            second = pool.submit(
+                world.get, f"{key}.viewer" if f"{key}.viewer" in world.people else f"{key}.owner", route.path + PAGE
+            )
+            _await_some(others)
+            lock.release()
+            answers = list(_judged(world, name, [first, *others, second]))
+    except OpsError as error:
+        yield untried(name, str(error), is_optional=True)
+        return
+    yield noted(f"{name} stalled a request", "", is_control=True)
+    yield from (probe if not probe.needs.endswith("viewer reads own rows") else _without_needs(probe) for probe in answers)
+
+
+def _without_needs(probe: Probe) -> Probe:
+    return Probe(probe.name, probe.request, probe.expected, probe.status, probe.code, probe.foreign, probe.problem)
+
+
+def _await_some(futures: Sequence[Future[Exchange]]) -> None:
+    """Give the other tenant's requests time to be answered; with a pool of one they cannot be, until the lock goes."""
+    for future in futures:
+        try:
+            future.result(timeout=0.5)
+        except TimeoutError:
+            return

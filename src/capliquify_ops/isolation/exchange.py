@@ -1,0 +1,198 @@
+"""One request of an audit and its answer, looked through for other tenants' secrets."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+
+from capliquify_ops.http_client import Client, Response
+from capliquify_ops.isolation.canary import Canary
+from capliquify_ops.isolation.pace import Pace
+from capliquify_ops.isolation.people import Person, Wallet
+from capliquify_ops.isolation.probe import CannotTell, Expectation, Probe
+from capliquify_ops.isolation.sensor import Sighting, sightings
+from capliquify_ops.model.errors import IntegrationFailed
+
+RUN_HEADER = "X-Audit-Run"
+TOO_MANY = 429
+LONGEST_WAIT_S = 5.0
+"""A longer Retry-After is not sat out: the check is inconclusive instead."""
+ATTEMPTS = 3
+
+
+class Usual(Enum):
+    """Stands for what a person normally sends."""
+
+    USUAL = "usual"
+
+
+USUAL = Usual.USUAL
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to make. `token` and `organization` replace what the person would send; None leaves the header out."""
+
+    method: str
+    path: str
+    who: Person | None = None
+    token: str | Usual | None = USUAL
+    organization: str | Usual | None = USUAL
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    json: object = None
+    shown: str = ""
+
+    def sent_organization(self) -> str | None:
+        """Return the organisation header's value, None without one."""
+        if isinstance(self.organization, Usual):
+            return self.who.organization_id if self.who else None
+        return self.organization
+
+    def line(self) -> str:
+        """Return the request for a report: no token, no body."""
+        who = self.who.name if self.who else "nobody"
+        organization = self.sent_organization()
+        where = "without organisation" if organization is None else f"for organisation {organization!r}"
+        return f"{self.method} {self.path} as {who} {where}{self.shown}"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request with its answer: which own secrets it holds, and which of other tenants."""
+
+    call: Call
+    response: Response
+    own: frozenset[str]
+    foreign: tuple[Sighting, ...]
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.response.status
+
+    @property
+    def is_success(self) -> bool:
+        """Whether it was answered 2xx with JSON: a page of HTML with status 200 is no success of an API."""
+        return self.status // 100 == 2 and (self.status == 204 or self.document is not None)  # noqa: PLR2004 -- 2xx, No Content
+
+    @property
+    def document(self) -> object:
+        """The body as JSON, None where it is something else."""
+        try:
+            return self.response.json()
+        except IntegrationFailed:
+            return None
+
+    @property
+    def data(self) -> object:
+        """What the body carries: the member `data` of an envelope, else the whole document."""
+        document = self.document
+        return document["data"] if isinstance(document, dict) and "data" in document else document
+
+    @property
+    def code(self) -> str:
+        """The error code of the body, "" without one."""
+        document = self.document
+        error = document.get("error", document.get("code")) if isinstance(document, dict) else None
+        error = error.get("code") if isinstance(error, dict) else error
+        return error if isinstance(error, str) else ""
+
+    def probe(
+        self,
+        name: str,
+        expected: Expectation,
+        *,
+        needs: str = "",
+        problem: str = "",
+        is_control: bool = False,
+        is_change: bool = False,
+    ) -> Probe:
+        """Return this exchange as a judged row."""
+        return Probe(
+            name, self.call.line(), expected, self.status, self.code, self.foreign, problem, is_change, is_control, needs
+        )
+
+
+class Caller:
+    """Sends the requests of an audit: at its pace, marked with its run, each answer looked through."""
+
+    def __init__(
+        self, client: Client, wallet: Wallet, pace: Pace, organization_header: str, run: str, *, sleep: Callable[[float], None]
+    ) -> None:
+        self.client = client
+        self.wallet = wallet
+        self.canaries: list[Canary] = []
+        self._pace = pace
+        self._organization_header = organization_header
+        self._run = run
+        self._sleep = sleep
+
+    def send(self, call: Call) -> Exchange:
+        """Send one request, again when told to slow down. Raises TargetUnreachable, IntegrationFailed, CannotTell."""
+        for _ in range(ATTEMPTS):
+            self._pace.wait(call.who.tenant if call.who else "")
+            response = self.client.request(call.method, call.path, json=call.json, headers=self._headers(call))
+            if response.status != TOO_MANY:
+                return self._read(call, response)
+            self._sleep(_retry_after(response))
+        raise CannotTell(f"{call.line()} was answered 429 {ATTEMPTS} times.", hint="Raise the limit or wait, then run it again.")
+
+    def _headers(self, call: Call) -> dict[str, str]:
+        headers = {RUN_HEADER: self._run}
+        token = call.token
+        if isinstance(token, Usual):
+            token = self.wallet.token(call.who) if call.who else None
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        organization = call.sent_organization()
+        if organization is not None:
+            headers[self._organization_header] = organization
+        return headers | dict(call.headers)
+
+    def _read(self, call: Call, response: Response) -> Exchange:
+        seen = sightings(self.canaries, response.body, response.headers)
+        mine = call.who.tenant if call.who else ""
+        sent = _sent(call)
+        foreign = tuple(one for one in seen if one.tenant != mine and not self._was_sent(one, sent))
+        return Exchange(call, response, frozenset(one.label for one in seen if one.tenant == mine), foreign)
+
+    def _was_sent(self, sighting: Sighting, sent: str) -> bool:
+        """An id that the request itself held may be echoed; a secret is never sent by others, so this concerns ids only."""
+        return any(canary.label == sighting.label and canary.token in sent for canary in self.canaries)
+
+
+def _sent(call: Call) -> str:
+    return " ".join((call.path, json.dumps(call.json), *call.headers.values(), call.sent_organization() or "")).lower()
+
+
+def _retry_after(response: Response) -> float:
+    said = response.headers.get("retry-after", "1")
+    seconds = float(said) if said.isascii() and said.isdigit() else 1.0
+    if seconds > LONGEST_WAIT_S:
+        raise CannotTell(f"The service asks to wait for {seconds:g} s (Retry-After).", hint="Run it again later.")
+    return seconds
+
+
+def objects(value: object) -> Iterator[Mapping[str, object]]:
+    """Yield each JSON object that has an id, at any depth."""
+    if isinstance(value, Mapping):
+        if "id" in value:
+            yield value
+        for inner in value.values():
+            yield from objects(inner)
+    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        for inner in value:
+            yield from objects(inner)
+
+
+def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Yield path and value of each leaf of a JSON document."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from leaves(inner, f"{path}.{key}")
+    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        for index, inner in enumerate(value):
+            yield from leaves(inner, f"{path}[{index}]")
+    else:
+        yield path, value

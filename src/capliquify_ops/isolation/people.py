@@ -1,0 +1,83 @@
+"""The people of an audit and their session tokens."""
+
+import base64
+import json
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from capliquify_ops.isolation.probe import CannotTell
+from capliquify_ops.model.protocols import Clock, TokenRequest, TokenSource, TokenVariant
+
+RENEW_BEFORE_S = 15
+"""A token this close to its end is replaced: some providers' session tokens live for one minute only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One user in one organisation. `name` is `<tenant>.<role>`, as reports show it; `tenant` the tenant's key."""
+
+    name: str
+    tenant: str
+    user_id: str
+    email: str
+    organization_id: str
+    role: str
+    is_member: bool = True
+
+    def request(self, variant: TokenVariant = TokenVariant.VALID, *, ensure: bool = False) -> TokenRequest:
+        """Return what to ask a token source for."""
+        return TokenRequest(self.user_id, self.email, self.organization_id, self.role, variant, ensure)
+
+
+class Wallet:
+    """Session tokens by person and variant: asked for in batches, kept until shortly before they expire."""
+
+    def __init__(self, source: TokenSource, clock: Clock) -> None:
+        self._source = source
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: dict[tuple[Person, TokenVariant], str | None] = {}
+
+    def fill(self, people: Iterable[Person], *, ensure: bool) -> None:
+        """Ask for the valid tokens of all these people at once; `ensure` makes the members among them where missing."""
+        wanted = list(people)
+        with self._lock:
+            found = self._source.tokens([person.request(ensure=ensure and person.is_member) for person in wanted])
+            for person, token in zip(wanted, found, strict=True):
+                self._kept[person, TokenVariant.VALID] = token
+
+    def has(self, person: Person) -> bool:
+        """Whether a valid token of this person was had."""
+        return self._kept.get((person, TokenVariant.VALID)) is not None
+
+    def token(self, person: Person, variant: TokenVariant = TokenVariant.VALID) -> str:
+        """Return a token. Raises CannotTell where the source cannot make it."""
+        with self._lock:
+            kept = self._kept.get((person, variant))
+            if (person, variant) not in self._kept or (variant is TokenVariant.VALID and self._is_ending(kept)):
+                kept = self._kept[person, variant] = self._source.tokens([person.request(variant)])[0]
+        if kept is None:
+            raise CannotTell(f"The identity provider makes no {variant.value.replace('_', ' ')} token for {person.name}.")
+        return kept
+
+    def _is_ending(self, token: str | None) -> bool:
+        claims = parts_of(token)[1] if token else {}
+        end = claims.get("exp")
+        return isinstance(end, int | float) and end - self._clock.now().timestamp() < RENEW_BEFORE_S
+
+
+def parts_of(token: str) -> tuple[dict[str, object], dict[str, object]]:
+    """Return header and claims of a token without verifying it; empty where it is no JSON web token."""
+    pieces = token.split(".")
+    if len(pieces) != 3:  # noqa: PLR2004 -- header, payload, signature
+        return {}, {}
+    return _decoded(pieces[0]), _decoded(pieces[1])
+
+
+def _decoded(piece: str) -> dict[str, object]:
+    try:
+        value = json.loads(base64.urlsafe_b64decode(piece + "=" * (-len(piece) % 4)))
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

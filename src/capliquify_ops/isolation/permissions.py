@@ -1,0 +1,97 @@
+"""Scenarios and controls about roles: what admins may, and what members and viewers may not."""
+
+from collections.abc import Iterator
+
+from capliquify_ops.configuration import Route
+from capliquify_ops.isolation.exchange import Call, objects
+from capliquify_ops.isolation.probe import SUCCESS, Probe, answers, noted
+from capliquify_ops.isolation.routes import NOT_WRITES, has_row_with, reads_item, reads_own, row_of
+from capliquify_ops.isolation.world_model import World
+
+ADMIN_ROLES = frozenset({"admin", "owner"})
+PREMIUM = frozenset({"", "basic_forecasting", "ai_forecasting", "what_if_analysis"})
+"""Features of tenant a (professional): elsewhere the tier refuses first, and the role is not tested."""
+
+
+def admin_creates(world: World) -> Iterator[Probe]:
+    """INT-13: a row that an admin makes is acknowledged, can be read, and is listed for the tenant."""
+    route = world.planting_route()
+    content, canary = world.draft("a", route, "made by a.admin")
+    answer = world.send(Call("POST", route.path, world.person("a.admin"), json=content))
+    made = next(objects(answer.data), None)
+    problem = (
+        "" if made is not None or answer.status not in SUCCESS.statuses else "the answer does not hold the new row with its id"
+    )
+    yield answer.probe(f"a.admin makes a {route.name} row", SUCCESS, problem=problem)
+    if made is None:
+        return
+    plant = world.remember("a", route, str(made["id"]), canary)
+    for who in ("a.admin", "a.viewer"):
+        seen = world.get(who, plant.path)
+        problem = "" if plant.labels & seen.own else "the answer does not hold the new row"
+        yield seen.probe(f"{who} reads the new row", SUCCESS, problem=problem)
+    yield noted("the list holds the new row", "" if has_row_with(world, "a.owner", canary.token) else "the new row is not listed")
+    world.uproot([plant])
+
+
+def member_refused(world: World) -> Iterator[Probe]:
+    """INT-14: a member is refused what needs an admin: administrative reads, and deleting a row, which then still stands."""
+    expected = answers(world.profile, "role_too_low")
+    for route in world.lists():
+        if route.least_role in ADMIN_ROLES:
+            yield (control := world.get("a.admin", route.path).probe(f"a.admin reads {route.path}", SUCCESS, is_control=True))
+            yield world.get("a.member", route.path).probe(f"a.member reads {route.path}", expected, needs=control.name)
+    victim = world.plant("a", world.planting_route(), "a.admin")
+    yield (seen := reads_item(world, victim))
+    answer = world.send(Call("DELETE", victim.path, world.person("a.member")))
+    yield answer.probe("a.member deletes a row", expected, needs=seen.name)
+    gone = "" if row_of(world, victim) is not None else "the row is gone"
+    yield noted("the row afterwards", gone, request=answer.call.line(), needs=seen.name, is_change=True)
+    allowed = world.send(Call("DELETE", victim.path, world.person("a.admin")))
+    yield allowed.probe("a.admin deletes the row", SUCCESS, is_control=True)
+    world.plants.remove(victim)
+
+
+def viewer_refused(world: World) -> Iterator[Probe]:
+    """INT-15: a viewer reads, and is refused to make a row, which is then not there."""
+    yield (control := reads_own(world, "a.viewer"))
+    yield from _refused_creation(world, world.planting_route(), control.name)
+
+
+def viewer_writes(world: World) -> Iterator[Probe]:
+    """SEC-009: a viewer is refused every write of every route, and nothing has changed afterwards."""
+    yield (control := reads_own(world, "a.viewer"))
+    for route in world.creatable():
+        if route.name not in NOT_WRITES and route.feature in PREMIUM:
+            yield from _refused_creation(world, route, control.name)
+    yield from _refused_changes(world, control.name)
+
+
+def _refused_creation(world: World, route: Route, needs: str) -> Iterator[Probe]:
+    content, canary = world.draft("a", route, "made by a.viewer")
+    answer = world.send(Call("POST", route.path, world.person("a.viewer"), json=content))
+    yield answer.probe(f"a.viewer makes a {route.name} row", answers(world.profile, "role_too_low"), needs=needs)
+    made = canary.token.encode() in world.get("a.owner", route.path).response.body
+    yield noted(
+        f"{route.name} afterwards", "the row was made" if made else "", request=answer.call.line(), needs=needs, is_change=True
+    )
+    proper, _ = world.draft("a", route, "made by a.member")
+    allowed = world.send(Call("POST", route.path, world.person("a.member"), json=proper))
+    yield allowed.probe(f"a.member makes a {route.name} row", SUCCESS, is_control=True)
+    row, item = next(objects(allowed.data), None), world.item_of(route)
+    if row is not None and item is not None:
+        world.send(Call("DELETE", item.path.format(id=row["id"]), world.person("a.owner")))
+
+
+def _refused_changes(world: World, needs: str) -> Iterator[Probe]:
+    route = world.planting_route()
+    item = world.item_of(route)
+    for method in [one for one in (item.methods if item else ()) if one in {"PUT", "PATCH", "DELETE"}]:
+        victim = world.plant("a", route)
+        before = row_of(world, victim)
+        content = None if method == "DELETE" else world.draft("a", route, "changed by a.viewer")[0]
+        answer = world.send(Call(method, victim.path, world.person("a.viewer"), json=content))
+        yield answer.probe(f"a.viewer {method} on a {route.name} row", answers(world.profile, "role_too_low"), needs=needs)
+        problem = "" if row_of(world, victim) == before else "the row was changed or deleted"
+        yield noted(f"the row after {method}", problem, request=answer.call.line(), needs=needs, is_change=True)
+        world.uproot([victim])

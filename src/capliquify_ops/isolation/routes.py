@@ -1,0 +1,96 @@
+"""Pieces that several measures share: positive controls, addresses of single rows, who may read what."""
+
+from collections.abc import Iterator, Sequence
+
+from capliquify_ops.configuration import Route
+from capliquify_ops.isolation.exchange import Call, Exchange, objects
+from capliquify_ops.isolation.probe import SUCCESS, Probe
+from capliquify_ops.isolation.world_model import Plant, World
+
+PAGE = "?limit=100"
+"""More than one audit plants, and within what services with pages commonly allow."""
+OTHER = {"a": "b", "b": "a"}
+BASIC_FEATURE = "basic_forecasting"
+"""The feature that every tier has."""
+NOT_WRITES = frozenset({"sign_out"})
+"""Routes that take a POST and change no data of the tenant; sending it would end the audit's own session."""
+
+
+def planted_list(world: World, who: str) -> Exchange:
+    """Read the collection that holds the plants, as somebody."""
+    return world.get(who, world.planting_route().path + PAGE)
+
+
+def reads_own(world: World, who: str) -> Probe:
+    """Return the positive control of most negative probes: this person sees the own tenant's planted rows."""
+    answer = planted_list(world, who)
+    return answer.probe(f"{who} reads own rows", SUCCESS, problem=lacks_own(world, who, answer), is_control=True)
+
+
+def lacks_own(world: World, who: str, answer: Exchange) -> str:
+    """Return what is wrong with a list that should show the tenant's plants, "" when they are there."""
+    if answer.status not in SUCCESS.statuses:
+        return ""
+    if not answer.is_success:
+        return "the answer is not JSON"
+    key = world.person(who).tenant
+    plants = world.planted(key, world.planting_route().name)
+    absent = [plant for plant in plants if not plant.labels & answer.own]
+    shown = sum(1 for _ in objects(answer.data))
+    if plants and len(absent) == len(plants):
+        return "none of the tenant's own planted rows is in the answer"
+    if absent and shown < len(plants):
+        return f"{len(absent)} of the tenant's own {len(plants)} planted rows are not in the answer"
+    return ""
+
+
+def reads_item(world: World, plant: Plant) -> Probe:
+    """Return the positive control for one row: its owner reads it by its id."""
+    answer = world.get(f"{plant.tenant}.owner", plant.path)
+    problem = "" if plant.labels & answer.own or not answer.is_success else "the answer does not hold the row's own content"
+    if answer.status in SUCCESS.statuses and not answer.is_success:
+        problem = "the answer is not JSON"
+    return answer.probe(f"{plant.tenant}.owner reads {plant.route} {plant.id[-6:]}", SUCCESS, problem=problem, is_control=True)
+
+
+def row_of(world: World, plant: Plant) -> object:
+    """Return a planted row as its owner sees it, None when it is gone."""
+    answer = world.get(f"{plant.tenant}.owner", plant.path)
+    return answer.data if answer.is_success else None
+
+
+def listing(world: World, who: str, route: Route) -> Iterator[Exchange]:
+    """Yield the answer of one list, and of the same list sorted, searched and paged differently."""
+    path = route.path
+    for query in (
+        "",
+        PAGE,
+        "?limit=1&offset=1",
+        "?q=canary&search=canary&filter=canary",
+        "?all=true&include=all&sort=-created_at",
+    ):
+        yield world.get(who, path + query)
+
+
+def has_row_with(world: World, who: str, text: str) -> bool:
+    """Whether the planted collection, as somebody sees it, holds a text."""
+    return text.encode() in planted_list(world, who).response.body
+
+
+def own_roles(world: World, who: str, names: Sequence[str]) -> dict[str, object]:
+    """Return the roles of people as an owner's or admin's list of users shows them, by person; missing ones are left out."""
+    named = {world.person(name).email: name for name in names}
+    listed = objects(world.get(who, world.route("users").path + PAGE).data)
+    return {named[email]: row.get("role") for row in listed for email in named.keys() & set(map(str, row.values()))}
+
+
+def user_row_id(world: World, who: str, name: str) -> str:
+    """Return the id of somebody's row in the list of users as `who` sees it, "" when it is not there."""
+    email = world.person(name).email
+    rows = objects(world.get(who, world.route("users").path + PAGE).data)
+    return next((str(row["id"]) for row in rows if email in row.values()), "")
+
+
+def call(world: World, who: str, method: str, path: str, **more: object) -> Exchange:
+    """Send one request as somebody."""
+    return world.send(Call(method, path, world.person(who), **more))  # type: ignore[arg-type]

@@ -1,0 +1,67 @@
+"""SEC-004 to 006: tokens that expired, were altered, or come from another environment."""
+
+from collections.abc import Iterator
+
+from capliquify_ops.isolation.exchange import Call
+from capliquify_ops.isolation.forged import forgeries, shuffled, spliced
+from capliquify_ops.isolation.people import Person
+from capliquify_ops.isolation.probe import CannotTell, Probe, answers, untried
+from capliquify_ops.isolation.routes import reads_own
+from capliquify_ops.isolation.world_model import World
+from capliquify_ops.model.protocols import TokenVariant
+
+
+def expired(world: World) -> Iterator[Probe]:
+    """SEC-004: an expired token is refused on every list, also after the same person's valid one was accepted."""
+    yield from _variant(world, TokenVariant.EXPIRED, "an expired token")
+
+
+def foreign_environment(world: World) -> Iterator[Probe]:
+    """SEC-006: a token of another environment, well-formed and properly signed there, is refused."""
+    yield from _variant(world, TokenVariant.FOREIGN_ENVIRONMENT, "a token of another environment")
+
+
+def _variant(world: World, variant: TokenVariant, what: str) -> Iterator[Probe]:
+    expected = answers(world.profile, "session_invalid")
+    for who in ("a.owner", "b.owner"):
+        yield (control := reads_own(world, who))
+        token = world.caller.wallet.token(world.person(who), variant)
+        for route in world.lists():
+            answer = world.send(Call("GET", route.path, world.person(who), token=token, shown=f" with {what}"))
+            yield answer.probe(f"{what} on {route.path}", expected, needs=control.name)
+        yield reads_own(world, who)
+
+
+def tampered(world: World) -> Iterator[Probe]:
+    """SEC-005: a token whose claims, algorithm or signature were changed is refused, for the own tenant and for another."""
+    expected = answers(world.profile, "session_invalid")
+    yield (control := reads_own(world, "a.member"))
+    yield reads_own(world, "b.owner")
+    for name, aim, token in _altered(world):
+        asked = Call(
+            "GET",
+            world.planting_route().path,
+            world.person("a.member"),
+            token=token,
+            organization=aim.organization_id,
+            shown=f" with {name}",
+        )
+        yield world.send(asked).probe(name, expected, needs=control.name)
+    try:
+        token = world.caller.wallet.token(world.person("a.member"), TokenVariant.TAMPERED)
+    except CannotTell as error:
+        yield untried("a token altered by the identity provider's tool", str(error), is_optional=True)
+        return
+    asked = Call("GET", world.planting_route().path, world.person("a.member"), token=token, shown=" with a tampered token")
+    yield world.send(asked).probe("a tampered token", expected, needs=control.name)
+
+
+def _altered(world: World) -> Iterator[tuple[str, Person, str]]:
+    own, other = world.person("a.member"), world.person("b.owner")
+    valid, foreign = world.caller.wallet.token(own), world.caller.wallet.token(other)
+    yield "a token with two letters swapped", own, shuffled(valid)
+    yield "a token with another one's signature", own, spliced(valid, foreign)
+    aims = {"organisation": {"org_id": other.organization_id}, "user": {"sub": other.user_id, "org_id": other.organization_id}}
+    for what, claims in aims.items():
+        for name, token in forgeries(valid, claims):
+            yield f"{name} ({what} changed)", other, token

@@ -1,0 +1,161 @@
+"""Scenarios about sessions: who is let in, as whom, and how everybody else is refused."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from capliquify_ops.isolation.exchange import Call, Exchange, leaves, objects
+from capliquify_ops.isolation.forged import shuffled
+from capliquify_ops.isolation.people import Person
+from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probe, answers, noted, untried
+from capliquify_ops.isolation.routes import PAGE, reads_own
+from capliquify_ops.isolation.world_model import World
+from capliquify_ops.model.protocols import TokenVariant
+
+MALFORMED = ("Basic YXVkaXQ6YXVkaXQ=", "Bearer", "Bearer ", "bearer token of nobody", "Token abc")
+
+
+def _profile_path(world: World) -> str:
+    return world.route("user_profile").path
+
+
+def _resolves(world: World, answer: Exchange, person: Person) -> str:
+    """Return what the profile of a person fails to say, "" when it names the role and the tenant."""
+    if answer.status not in SUCCESS.statuses:
+        return ""
+    if not answer.is_success:
+        return "the answer is not JSON"
+    said = {value for _, value in leaves(answer.data)}
+    tenant = world.tenant(person.tenant)
+    if person.role not in said:
+        return f"the answer does not say the role {person.role!r}"
+    if not said & {tenant.id, tenant.slug, tenant.organization_id, tenant.schema_name}:
+        return f"the answer does not name the tenant {tenant.slug!r}"
+    return ""
+
+
+def valid_session(world: World) -> Iterator[Probe]:
+    """INT-01: each of several people is resolved to the own role and tenant."""
+    for name in ("a.member", "a.admin", "b.owner"):
+        answer = world.get(name, _profile_path(world))
+        yield answer.probe(f"{name} asks for the own profile", SUCCESS, problem=_resolves(world, answer, world.person(name)))
+
+
+def missing_authorization(world: World) -> Iterator[Probe]:
+    """INT-02: without a bearer token nobody gets in, on any tenant route."""
+    yield (control := reads_own(world, "a.member"))
+    expected = answers(world.profile, "missing_authorization")
+    person = world.person("a.member")
+    for route in world.lists():
+        answer = world.send(Call("GET", route.path, person, token=None, shown=" without Authorization"))
+        yield answer.probe(f"no Authorization on {route.path}", expected, needs=control.name)
+    either = answers(world.profile, "missing_authorization", "session_invalid")
+    for value in MALFORMED:
+        headers = {"Authorization": value.strip()}
+        asked = Call("GET", _profile_path(world), person, token=None, headers=headers, shown=" with a malformed Authorization")
+        yield world.send(asked).probe("malformed Authorization", either, needs=control.name)
+
+
+def invalid_session(world: World) -> Iterator[Probe]:
+    """INT-03: garbage, altered and signed-out tokens are refused."""
+    yield (control := reads_own(world, "a.member"))
+    person = world.person("a.member")
+    valid = world.caller.wallet.token(person)
+    garbage = {
+        "a word": "not-a-token",
+        "three parts of nothing": "a.b.c",
+        "an altered token": shuffled(valid),
+        "half a token": valid[: len(valid) // 2],
+    }
+    expected = answers(world.profile, "session_invalid", "missing_authorization")
+    for name, token in garbage.items():
+        answer = world.send(Call("GET", _profile_path(world), person, token=token, shown=f" with {name}"))
+        yield answer.probe(f"{name} as session token", expected, needs=control.name)
+    try:
+        signed_out = world.caller.wallet.token(person, TokenVariant.SIGNED_OUT)
+    except CannotTell as error:
+        yield untried("a signed-out session", str(error), is_optional=True)
+        return
+    answer = world.send(Call("GET", _profile_path(world), person, token=signed_out, shown=" with a signed-out session"))
+    yield answer.probe("a signed-out session", answers(world.profile, "session_invalid"), needs=control.name)
+
+
+def missing_organization(world: World) -> Iterator[Probe]:
+    """INT-04: a tenant route without the organisation header is refused, on every list."""
+    yield (control := reads_own(world, "a.member"))
+    expected = answers(world.profile, "missing_organization")
+    for route in world.lists():
+        answer = world.send(Call("GET", route.path, world.person("a.member"), organization=None))
+        yield answer.probe(f"no organisation on {route.path}", expected, needs=control.name)
+
+
+def not_a_member(world: World) -> Iterator[Probe]:
+    """INT-05: somebody who is not a member of the organisation is refused, whatever the own session is good for."""
+    yield (control := reads_own(world, "b.owner"))
+    yield reads_own(world, "a.owner")
+    expected = answers(world.profile, "not_member")
+    organization = world.tenant("a").organization_id
+    for route in world.lists():
+        answer = world.send(Call("GET", route.path, world.person("b.owner"), organization=organization))
+        yield answer.probe(f"a member of another organisation on {route.path}", expected, needs=control.name)
+    try:
+        stranger = world.person("n.stranger")
+        world.caller.wallet.token(stranger)
+    except CannotTell as error:
+        yield untried("a user without any membership", str(error), is_optional=True)
+        return
+    answer = world.send(Call("GET", _profile_path(world), stranger))
+    yield answer.probe("a user without any membership", expected, needs=control.name)
+
+
+def no_tenant(world: World) -> Iterator[Probe]:
+    """INT-06: an organisation for which no tenant exists is answered as that, and gets none by asking."""
+    yield (control := reads_own(world, "a.owner"))
+    expected = answers(world.profile, "no_tenant")
+    for route in world.lists():
+        yield world.get("o.owner", route.path).probe(
+            f"an organisation without tenant on {route.path}", expected, needs=control.name
+        )
+
+
+def suspended(world: World) -> Iterator[Probe]:
+    """INT-07: a suspended tenant is refused on every route that reads or makes rows, within the profile's bound."""
+    tenant = world.tenant("x")
+    yield noted("x.owner was let in before the suspension", world.missing.get("x.owner", ""), is_control=True)
+    yield reads_own(world, "a.owner")
+    expected = answers(world.profile, "suspended")
+    _await_refusal(world, expected.statuses)
+    for route in world.lists():
+        answer = world.get("x.owner", route.path)
+        yield answer.probe(f"suspended {tenant.key} on {route.path}", expected, needs="x.owner was let in before the suspension")
+    route = world.planting_route()
+    content, _ = world.draft("x", route, "never made")
+    answer = world.send(Call("POST", route.path, world.person("x.owner"), json=content))
+    yield answer.probe(f"suspended {tenant.key} writes to {route.path}", expected)
+
+
+def _await_refusal(world: World, statuses: frozenset[int]) -> None:
+    """A documented delay of the suspension is no fault: ask until it holds or the profile's bound is over."""
+    end = world.clock.monotonic() + world.profile.suspension_bound_s
+    while world.get("x.owner", _profile_path(world)).status not in statuses and world.clock.monotonic() < end:
+        continue
+
+
+def first_login(world: World) -> Iterator[Probe]:
+    """INT-08: the first request of a new member makes the user once, also when two requests arrive at the same time."""
+    users = world.route("users").path + PAGE
+    before = world.get("a.owner", users)
+    yield before.probe("a.owner reads the list of users", SUCCESS, is_control=True)
+    person = world.newcomer("a")
+    known = _count(before, person)
+    yield noted("the newcomer is not in the list yet", f"listed {known} times" if known else "", is_control=True)
+    with ThreadPoolExecutor(2) as pool:
+        logins = list(pool.map(lambda _: world.send(Call("GET", _profile_path(world), person)), range(2)))
+    for number, answer in enumerate(logins, 1):
+        yield answer.probe(f"first login, request {number}", SUCCESS, problem=_resolves(world, answer, person))
+    after = world.get("a.owner", users)
+    times = _count(after, person)
+    yield after.probe("the list of users holds the newcomer once", SUCCESS, problem="" if times == 1 else f"listed {times} times")
+
+
+def _count(answer: Exchange, person: Person) -> int:
+    return sum(1 for row in objects(answer.data) if person.email in row.values() or person.user_id in row.values())

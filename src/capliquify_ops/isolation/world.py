@@ -1,0 +1,244 @@
+"""Builds the world of an audit and takes it down again, whatever happened in between."""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from capliquify_ops.configuration import Target
+from capliquify_ops.database import observer, operator
+from capliquify_ops.http_client import Client
+from capliquify_ops.isolation.database import set_status
+from capliquify_ops.isolation.exchange import Call, Caller
+from capliquify_ops.isolation.pace import Pace
+from capliquify_ops.isolation.people import Person, Wallet
+from capliquify_ops.isolation.world_model import AuditTenant, World
+from capliquify_ops.model.errors import ConfigurationInvalid, OpsError
+from capliquify_ops.model.names import TenantId
+from capliquify_ops.model.protocols import Clock, TokenSource
+from capliquify_ops.tenants.create import FirstUser, NewTenant, create
+from capliquify_ops.tenants.discard import discard, made_by_run
+from capliquify_ops.tenants.registry import Tenant, find
+
+__all__ = ["World", "build_world", "remove_run"]
+
+ACTOR = "capliquify-ops audit"
+CONNECTIONS = 64
+"""More than the controls ever have open at once."""
+_LOG = logging.getLogger("capliquify_ops.isolation")
+
+
+@dataclass(frozen=True, slots=True)
+class TenantKind:
+    """One tenant of the world: its tier and its people, each named after the role."""
+
+    key: str
+    tier: str
+    people: tuple[str, ...]
+
+
+KINDS = (
+    TenantKind("a", "professional", ("owner", "coowner", "admin", "member", "viewer")),
+    TenantKind("b", "enterprise", ("owner", "member")),
+    TenantKind("s", "starter", ("owner",)),
+    TenantKind("x", "professional", ("owner",)),
+)
+PLANTS = {"a": 3, "b": 5}
+"""Rows planted in the main collection: numbers without a common factor, so that counts tell whose rows they count."""
+
+
+@contextmanager
+def build_world(
+    target: Target, tokens: TokenSource, run: str, clock: Clock, *, tenant_a: str | None = None, tenant_b: str | None = None
+) -> Iterator[World]:
+    """Make tenants, people and planted rows, and remove them at the end; `leftovers` then names what stayed.
+
+    With an operator URL the tenants are throwaway ones; without, `tenant_a` and `tenant_b` are the slugs of two existing
+    tenants that may be written to, and what needs more is inconclusive. Raises TargetForbids for production,
+    ConfigurationInvalid, TargetUnreachable.
+    """
+    target.require_harmless("The security audit")
+    if not target.base_url or not target.profile.has_http:
+        raise ConfigurationInvalid(f"Target {target.name!r} has no base_url or no HTTP profile, so no request can be audited.")
+    with Client(target.base_url, connections=CONNECTIONS) as client, ExitStack() as removals:
+        pace = Pace(target.profile.rate_limit, clock, time.sleep)
+        caller = Caller(client, Wallet(tokens, clock), pace, target.profile.organization_header, run, sleep=time.sleep)
+        world = World(target, run, clock, caller)
+        removals.callback(_forget, world, tokens)
+        _tenants(world, removals, tenant_a, tenant_b)
+        _people(world)
+        _first_logins(world)
+        _suspend(world)
+        _plant(world)
+        yield world
+
+
+def remove_run(target: Target, tokens: TokenSource, run: str) -> tuple[str, ...]:
+    """Remove what an audit left behind, such as one that was killed; return what could not be removed."""
+    leftovers: list[str] = []
+    with operator(target.changing_url(), "audit clean", pooled=target.pooled) as session:
+        with session.transaction():
+            found = made_by_run(session, run)
+        for tenant in found:
+            _removed(
+                leftovers, f"tenant {tenant.slug}", partial(discard, session, target.roles, tenant.slug, run=run, actor=ACTOR)
+            )
+    _removed(leftovers, f"users of the identity provider for run {run}", partial(tokens.forget, run))
+    return tuple(leftovers)
+
+
+def _tenants(world: World, removals: ExitStack, tenant_a: str | None, tenant_b: str | None) -> None:
+    given = {key: slug for key, slug in (("a", tenant_a), ("b", tenant_b)) if slug}
+    if given:
+        _existing(world, given)
+    elif world.target.operator_url is not None:
+        removals.callback(_discard, world)
+        world.is_throwaway = True
+        _throwaway(world)
+    else:
+        raise ConfigurationInvalid(
+            f"Target {world.target.name!r} has no operator URL, and no tenants to use instead were named.",
+            hint="Set operator_url_env, or name two tenants that may be written to (--tenant-a, --tenant-b).",
+        )
+
+
+def _throwaway(world: World) -> None:
+    target = world.target
+    with operator(target.changing_url(), "audit tenants", pooled=target.pooled) as session:
+        for kind in KINDS:
+            new = _new(world.run, kind, world.random(16))
+            made = create(session, target.roles, new, actor=ACTOR, run=world.run)
+            world.tenants[kind.key] = _audit_tenant(kind.key, made)
+
+
+def _new(run: str, kind: TenantKind, noise: bytes) -> NewTenant:
+    owner = _person(run, kind.key, "owner", f"org_{run}_{kind.key}")
+    return NewTenant(
+        id=TenantId(uuid.UUID(bytes=noise, version=4)),
+        slug=f"audit-{run}-{kind.key}",
+        name=f"Audit {run} {kind.key}",
+        organization=owner.organization_id,
+        tier=kind.tier,
+        status="active",
+        owner=FirstUser(owner.user_id, owner.email, "Audit Owner"),
+        company=f"Audit company {kind.key}",
+    )
+
+
+def _existing(world: World, given: dict[str, str]) -> None:
+    target = world.target
+    why = "Only the two named tenants are used; {} needs a tenant made for the audit, and with that an operator URL."
+    world.missing |= {"s": why.format("a starter tenant"), "x": why.format("a suspended tenant")}
+    with observer(target.observer_url(), "audit tenants", pooled=target.pooled) as session, session.transaction():
+        for key, slug in given.items():
+            world.tenants[key] = _audit_tenant(key, find(session, slug, registry=target.profile.registry_table))
+    world.missing |= {key: f"No tenant {key.upper()} was named." for key in ("a", "b") if key not in given}
+
+
+def _audit_tenant(key: str, row: Tenant) -> AuditTenant:
+    return AuditTenant(key, row.slug, row.clerk_organization_id, str(row.id), row.schema_name)
+
+
+def _person(run: str, key: str, name: str, organization: str) -> Person:
+    user = f"user_{run}_{key}_{name}"
+    role = "owner" if name == "coowner" else name
+    return Person(f"{key}.{name}", key, user, f"{user}@example.com", organization, role)
+
+
+def _people(world: World) -> None:
+    """Name everybody and get all their tokens in one batch; a stranger is asked for apart, since a source may refuse one."""
+    for kind in KINDS:
+        if kind.key in world.tenants:
+            organization = world.tenants[kind.key].organization_id
+            people = [_person(world.run, kind.key, name, organization) for name in kind.people]
+            world.people |= {person.name: person for person in people}
+    world.people["o.owner"] = _person(world.run, "o", "owner", f"org_{world.run}_o")
+    world.caller.wallet.fill(world.people.values(), ensure=True)
+    _stand_ins(world)
+    organization = world.tenants["a"].organization_id if "a" in world.tenants else ""
+    user = f"user_{world.run}_n_stranger"
+    world.people["n.stranger"] = Person("n.stranger", "n", user, f"{user}@example.com", organization, "member", is_member=False)
+    for name, person in world.people.items():
+        try:
+            world.caller.wallet.token(person)
+        except OpsError as error:
+            world.missing[name] = str(error)
+
+
+def _stand_ins(world: World) -> None:
+    """Tokens written down in a configuration are for users of the deployment's own: `<slug>-<role>` is their user id then."""
+    for name, person in list(world.people.items()):
+        if world.caller.wallet.has(person) or person.tenant not in world.tenants:
+            continue
+        own = Person(
+            name,
+            person.tenant,
+            f"{world.tenants[person.tenant].slug}-{person.role}",
+            person.email,
+            person.organization_id,
+            person.role,
+        )
+        world.caller.wallet.fill([own], ensure=False)
+        if world.caller.wallet.has(own):
+            world.people[name] = own
+
+
+def _first_logins(world: World) -> None:
+    route = world.profile.routes.get("user_profile") or world.lists()[0]
+    for name, person in world.people.items():
+        if person.tenant in world.tenants and name not in world.missing:
+            answer = world.send(Call("GET", route.path, person))
+            if not answer.is_success:
+                world.missing[name] = f"{name} was not let in at first login: {answer.status} {answer.code}".rstrip() + "."
+
+
+def _suspend(world: World) -> None:
+    if "x" in world.tenants and "x.owner" not in world.missing:
+        set_status(world.target, world.tenants["x"].id, "suspended")
+
+
+def _plant(world: World) -> None:
+    """Rows with secrets through every route that makes some, for both tenants."""
+    for key in (one for one in ("a", "b") if one in world.tenants and f"{one}.owner" not in world.missing):
+        try:
+            main = world.planting_route()
+            for _ in range(PLANTS[key]):
+                world.plant(key, main)
+            for route in world.creatable():
+                if route.name != main.name:
+                    world.plant(key, route)
+        except OpsError as error:
+            world.missing.setdefault(key, f"Nothing could be planted in tenant {key.upper()}: {error}")
+
+
+def _discard(world: World) -> None:
+    target = world.target
+    try:
+        with operator(target.changing_url(), "audit tenants", pooled=target.pooled) as session:
+            for tenant in world.tenants.values():
+                _removed(
+                    world.leftovers,
+                    f"tenant {tenant.slug}",
+                    partial(discard, session, target.roles, tenant.slug, run=world.run, actor=ACTOR),
+                )
+    except OpsError as error:
+        world.leftovers.append(f"tenants of run {world.run}: {error}")
+
+
+def _forget(world: World, tokens: TokenSource) -> None:
+    if not world.is_throwaway:
+        for plant in list(world.plants):
+            _removed(world.leftovers, f"row {plant.id} of tenant {plant.tenant}", partial(world.uproot, [plant]))
+    _removed(world.leftovers, f"users of the identity provider for run {world.run}", partial(tokens.forget, world.run))
+
+
+def _removed(leftovers: list[str], what: str, action: Callable[[], object]) -> None:
+    """Run a removal; one that fails is noted and logged, and the next one still runs."""
+    try:
+        action()
+    except OpsError as error:
+        leftovers.append(f"{what}: {error}")
+        _LOG.warning("not removed: %s: %s", what, error)

@@ -1,0 +1,176 @@
+"""The world of an audit: tenants with people and planted secrets, and the only way to send requests as one of them."""
+
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from capliquify_ops.configuration import Profile, Route, Target
+from capliquify_ops.isolation.bodies import body, text_fields
+from capliquify_ops.isolation.canary import TOKEN_BYTES, Canary, mint
+from capliquify_ops.isolation.exchange import Call, Caller, Exchange, objects
+from capliquify_ops.isolation.people import Person
+from capliquify_ops.isolation.probe import CannotTell
+from capliquify_ops.model.protocols import Clock
+
+GUESSABLE_LENGTH = 16
+"""Shorter ids (serial numbers) occur by chance in other tenants' answers, so they are no canaries."""
+BITS_PER_TENANT = 16
+"""Amounts are distinct powers of two, a range of bits for each tenant: a sum tells whose rows are in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditTenant:
+    """One tenant of an audit. `key` is a (professional), b (enterprise), s (starter) or x (suspended)."""
+
+    key: str
+    slug: str
+    organization_id: str
+    id: str
+    schema_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """One row made through the API, with the secrets in it. `path` is its own address, "" where the profile has none."""
+
+    tenant: str
+    route: str
+    id: str
+    path: str
+    labels: frozenset[str]
+
+
+@dataclass
+class World:
+    """Tenants, people and plants of one run.
+
+    `missing` says why a tenant or person is not there, `leftovers` what could not be removed; `random` gives random bytes.
+    """
+
+    target: Target
+    run: str
+    clock: Clock
+    caller: Caller
+    tenants: dict[str, AuditTenant] = field(default_factory=dict)
+    people: dict[str, Person] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    plants: list[Plant] = field(default_factory=list)
+    leftovers: list[str] = field(default_factory=list)
+    is_throwaway: bool = False
+    random: Callable[[int], bytes] = os.urandom
+    _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def profile(self) -> Profile:
+        """How the target names things."""
+        return self.target.profile
+
+    def tenant(self, key: str) -> AuditTenant:
+        """Return a tenant. Raises CannotTell with the reason why it is not there."""
+        if key not in self.tenants:
+            raise CannotTell(self.missing.get(key, f"This audit has no tenant {key!r}."))
+        return self.tenants[key]
+
+    def person(self, name: str) -> Person:
+        """Return somebody who can log in. Raises CannotTell with the reason why not."""
+        if name in self.missing:
+            raise CannotTell(self.missing[name])
+        if name not in self.people:
+            raise CannotTell(self.missing.get(name.split(".", maxsplit=1)[0], f"This audit has no {name!r}."))
+        return self.people[name]
+
+    def newcomer(self, key: str) -> Person:
+        """Return a member of the organisation who has never sent a request."""
+        tenant = self.tenant(key)
+        user = f"user_{self.run}_{key}_new{next(self._numbers)}"
+        person = Person(f"{key}.newcomer", key, user, f"{user}@example.com", tenant.organization_id, "member")
+        self.caller.wallet.fill([person], ensure=True)
+        return person
+
+    def route(self, name: str) -> Route:
+        """Return a route of the profile. Raises CannotTell where it has none of that name."""
+        if name not in self.profile.routes:
+            raise CannotTell(f"The profile {self.profile.name!r} has no [routes.{name}].")
+        return self.profile.routes[name]
+
+    def routes(self, method: str, *, with_id: bool = False) -> list[Route]:
+        """Return the tenant routes that take a method, those of single rows or the others."""
+        found = (route for route in self.profile.routes.values() if route.kind == "tenant" and method in route.methods)
+        return [route for route in found if ("{id}" in route.path) is with_id]
+
+    def lists(self) -> list[Route]:
+        """Return the routes that are read without an id. Raises CannotTell where there is none."""
+        found = self.routes("GET")
+        if not found:
+            raise CannotTell(
+                f"The profile {self.profile.name!r} has no tenant route to read, so nothing can be probed over HTTP."
+            )
+        return found
+
+    def creatable(self) -> list[Route]:
+        """Return the routes through which rows can be made: their fields are known."""
+        return [route for route in self.routes("POST") if route.fields]
+
+    def item_of(self, route: Route) -> Route | None:
+        """Return the route of one row of a collection."""
+        return next((one for one in self.profile.routes.values() if one.path == f"{route.path}/{{id}}"), None)
+
+    def planting_route(self) -> Route:
+        """Return the collection that probes make rows in: the first with an address for one row. Raises CannotTell."""
+        for route in self.creatable():
+            if self.item_of(route) and text_fields(route):
+                return route
+        raise CannotTell(f"The profile {self.profile.name!r} describes no collection with fields and an item route.")
+
+    def send(self, call: Call) -> Exchange:
+        """Send one request."""
+        return self.caller.send(call)
+
+    def get(self, who: str, path: str) -> Exchange:
+        """Read a path as somebody."""
+        return self.send(Call("GET", path, self.person(who)))
+
+    def draft(self, key: str, route: Route, label: str) -> tuple[dict[str, object], Canary]:
+        """Return a valid body for a new row of a tenant, and the secret in it."""
+        number = next(self._numbers)
+        canary = mint(key, f"{label} {number} of {key}", self.random(TOKEN_BYTES))
+        amount = 1 << (number % BITS_PER_TENANT + BITS_PER_TENANT * (key == "b"))
+        return body(route, canary.token, amount, lambda name: self._reference(key, name)), canary
+
+    def plant(self, key: str, route: Route, who: str = "") -> Plant:
+        """Make one row with a secret in each of its texts. Raises CannotTell when the service refuses it."""
+        content, canary = self.draft(key, route, route.name)
+        answer = self.send(Call("POST", route.path, self.person(who or f"{key}.owner"), json=content))
+        made = next(objects(answer.data), None)
+        if not answer.is_success or made is None:
+            raise CannotTell(f"{answer.call.line()} made no row: {answer.status} {answer.code}".rstrip() + ".")
+        return self.remember(key, route, str(made["id"]), canary if text_fields(route) else None)
+
+    def remember(self, key: str, route: Route, row_id: str, canary: Canary | None) -> Plant:
+        """Note a row that was made; from now on its secrets are looked for in each answer."""
+        item = self.item_of(route)
+        canaries = [canary] if canary else []
+        if len(row_id) >= GUESSABLE_LENGTH:
+            canaries.append(Canary(key, f"id of {route.name} {row_id[-6:]} of {key}", row_id.lower()))
+        self.caller.canaries.extend(canaries)
+        plant = Plant(
+            key, route.name, row_id, item.path.format(id=row_id) if item else "", frozenset(one.label for one in canaries)
+        )
+        self.plants.append(plant)
+        return plant
+
+    def planted(self, key: str, route: str) -> list[Plant]:
+        """Return the rows that a tenant holds of a collection."""
+        return [plant for plant in self.plants if plant.tenant == key and plant.route == route]
+
+    def uproot(self, plants: Sequence[Plant]) -> None:
+        """Delete rows as their owner; their secrets stay wanted, since nobody may see them afterwards either."""
+        for plant in plants:
+            if plant in self.plants:
+                self.plants.remove(plant)
+                self.send(Call("DELETE", plant.path, self.person(f"{plant.tenant}.owner")))
+
+    def _reference(self, key: str, route: str) -> str:
+        own = self.planted(key, route)
+        return (own[0] if own else self.plant(key, self.route(route))).id

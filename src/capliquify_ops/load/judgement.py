@@ -1,0 +1,157 @@
+"""What both load checks share: the order of the questions asked of a run, and the finding made of the answer."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+from capliquify_ops.configuration.limits import Limits
+from capliquify_ops.load.comparison import holds
+from capliquify_ops.load.figures import figures
+from capliquify_ops.load.health import trouble
+from capliquify_ops.load.plan import arrivals
+from capliquify_ops.load.result import LoadRun, Side
+from capliquify_ops.model.finding import Evidence, Finding, Limit, Scalar, Subject, SubjectKind, Witness
+from capliquify_ops.model.names import CheckId
+from capliquify_ops.model.outcome import Grade, Outcome, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a check compares: (figure, limit) pairs, the p95 limit among them, and how much load its claim needs."""
+
+    compared: tuple[tuple[str, str], ...]
+    p95: str
+    rate: str
+    seconds: str
+    sustained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An outcome with its reason and the limit that decided it."""
+
+    outcome: Outcome
+    why: str
+    limit: Limit | None = None
+    severity: Severity = Severity.HIGH
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One run with its figures, to be judged by these bounds."""
+
+    run: LoadRun
+    figures: Mapping[str, Scalar]
+    limits: Limits
+    bounds: Bounds
+
+
+def finding_of(check: CheckId, run: LoadRun, limits: Limits, bounds: Bounds, raw: str) -> Finding:
+    """Judge a run: wrong rows are wrong whatever the generator did; speed is judged only when it was well."""
+    case = Case(run, figures(run), limits, bounds)
+    questions: tuple[Callable[[Case], Answer | None], ...] = (_wrong_rows, _no_data, _generator, _missed, _too_little)
+    answer = next((found for ask in questions if (found := ask(case))), None) or _healthy(case)
+    return Finding(
+        check=check,
+        subject=Subject(SubjectKind.SERVICE, run.base_url),
+        outcome=answer.outcome,
+        severity=answer.severity,
+        evidence=Evidence(_asked(run), run.base_url, run.started_at, run.elapsed_s * 1000, raw),
+        why=answer.why,
+        examined=len(run.samples),
+        eligible=arrivals(run.rate, run.seconds),
+        measured=case.figures,
+        limit=answer.limit,
+        witness=Witness(run.witnesses) if run.witnesses else None,
+        grade=Grade.STRONG,
+    )
+
+
+def _asked(run: LoadRun) -> str:
+    return (
+        f"GET {', '.join(run.paths)} at {run.rate:g} requests/s for {run.seconds:g} s after {run.warmup_s:g} s of warm-up, "
+        f"open arrivals, {run.tenants} tenants, {run.connections} connections"
+    )
+
+
+def _wrong_rows(case: Case) -> Answer | None:
+    foreign, empty = case.figures["foreign"], case.figures["empty"]
+    if foreign:
+        why = f"{foreign} of {case.run.offered} answers held another tenant's rows."
+        return Answer(Outcome.FAILING, why, severity=Severity.CRITICAL)
+    if empty:
+        why = f"{empty} of {case.run.offered} answers were 200 without the tenant's own rows."
+        return Answer(Outcome.FAILING, why)
+    return None
+
+
+def _no_data(case: Case) -> Answer | None:
+    if len(case.run.samples):
+        return None
+    why = f"No request was measured: {case.run.cut.why}." if case.run.cut else "No request was measured."
+    return Answer(Outcome.INCONCLUSIVE, why)
+
+
+def _generator(case: Case) -> Answer | None:
+    reason = trouble(case.run, case.figures, case.limits, case.bounds.p95)
+    if not reason:
+        return None
+    return Answer(Outcome.INCONCLUSIVE, f"The generator, not the service, decided this run: {reason}.")
+
+
+def _missed(case: Case) -> Answer | None:
+    cut = case.run.cut
+    if cut and cut.by is Side.TARGET:
+        return Answer(Outcome.FAILING, f"Under {case.run.rate:g} requests/s {cut.why}.", case.limits[_error_key(case)])
+    return next(chain(_misses(case), _unsustained(case)), None)
+
+
+def _error_key(case: Case) -> str:
+    return dict(case.bounds.compared)["error_ratio"]
+
+
+def _misses(case: Case) -> Iterator[Answer]:
+    for key, limit_key in case.bounds.compared:
+        limit = case.limits[limit_key]
+        if holds(case.figures[key], limit):
+            continue
+        said = f"At {case.run.rate:g} requests/s {_words(key, case.figures[key])}; the limit is {limit.operator} {limit.value}"
+        without = case.figures.get(key.replace("_ms", "_without_slip_ms"))
+        if without is not None and holds(without, limit):
+            yield Answer(Outcome.INCONCLUSIVE, f"{said}, but the generator's own delay made the difference.", limit)
+        else:
+            yield Answer(Outcome.FAILING, f"{said}.", limit)
+
+
+def _words(key: str, value: Scalar) -> str:
+    if key == "error_ratio":
+        return f"{float(value):.3%} of requests failed"
+    return f"{key.removesuffix('_ms')} was {value} ms"
+
+
+def _unsustained(case: Case) -> Iterator[Answer]:
+    limit = case.limits["load_in_time_ratio"]
+    least = case.figures["least_in_time_ratio"]
+    if case.bounds.sustained and not holds(least, limit):
+        why = f"The load was not sustained: of one second's arrivals only {float(least):.1%} were answered within 1 s."
+        yield Answer(Outcome.FAILING, why, limit)
+
+
+def _too_little(case: Case) -> Answer | None:
+    rate, seconds = case.limits[case.bounds.rate], case.limits[case.bounds.seconds]
+    driven = float(case.figures["seconds"])
+    short = []
+    if not holds(case.run.rate, rate):
+        short.append((f"{case.run.rate:g} of {float(rate.value):g} requests/s", rate))
+    if not holds(driven, seconds):
+        short.append((f"{driven:g} of {float(seconds.value):g} s", seconds))
+    if not short:
+        return None
+    parts = " and ".join(text for text, _ in short)
+    return Answer(Outcome.INCONCLUSIVE, f"Within limits so far, but driven with {parts} only.", short[0][1])
+
+
+def _healthy(case: Case) -> Answer:
+    shown = ", ".join(_words(key, case.figures[key]) for key, _ in case.bounds.compared)
+    limit = case.limits[case.bounds.p95]
+    return Answer(Outcome.HEALTHY, f"At {case.run.rate:g} requests/s for {case.run.seconds:g} s {shown}.", limit)

@@ -1,0 +1,65 @@
+"""The raw evidence of a load run: every sample, so that each figure can be computed again by someone else."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from capliquify_ops.load.figures import buckets, cohorts, figures
+from capliquify_ops.load.result import Cut, Health, LoadRun, Side
+from capliquify_ops.load.samples import pack, unpack, unpack_samples
+from capliquify_ops.model.errors import EvidenceDamaged
+from capliquify_ops.model.finding import Limit, Scalar
+
+KIND = "load_run/1"
+_PLAIN = ("base_url", "rate", "seconds", "warmup_s", "connections", "tenants", "started_at", "elapsed_s", "offered")
+
+
+def raw_document(run: LoadRun, limit: Limit) -> bytes:
+    """Return a run as JSON; `limit` is the p95 limit in ms that its chart draws. The same run gives the same bytes."""
+    health = asdict(run.health) | {"lags_us": pack(run.health.lags_us)}
+    document = {
+        "kind": KIND,
+        **{name: getattr(run, name) for name in _PLAIN},
+        "paths": run.paths,
+        "limit_ms": limit.value,
+        "buckets_ms": buckets(run.samples),
+        "per_second": [(row.second, row.offered, row.completed, row.failed) for row in cohorts(run)],
+        "in_time_per_second": [(row.second, row.in_time) for row in cohorts(run)],
+        "health": health,
+        "cut": asdict(run.cut) if run.cut else None,
+        "witnesses": run.witnesses,
+        "encoding": "base64 of zlib of little-endian integers: 4 bytes, status 2, verdict 1; times in microseconds",
+        "samples": run.samples.pack(),
+    }
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+
+def parse_document(content: bytes) -> LoadRun:
+    """Return the run that `raw_document` was given. Raises EvidenceDamaged."""
+    try:
+        return _run(json.loads(content))
+    except (ValueError, KeyError, TypeError) as error:
+        hint = "Run the load check again."
+        raise EvidenceDamaged(f"The raw data is not a load run: {type(error).__name__}: {error}.", hint=hint) from None
+
+
+def _run(document: Mapping[str, object]) -> LoadRun:
+    if document["kind"] != KIND:
+        raise ValueError(f"its kind is {document['kind']!r}")
+    fields = {name: document[name] for name in _PLAIN}
+    health, cut, paths, witnesses, samples = (document[key] for key in ("health", "cut", "paths", "witnesses", "samples"))
+    if not (isinstance(health, dict) and isinstance(samples, dict) and isinstance(paths, list) and isinstance(witnesses, list)):
+        raise TypeError("health, samples, paths or witnesses")
+    return LoadRun(
+        **fields,  # type: ignore[arg-type]  # plain values, written by raw_document
+        paths=tuple(paths),
+        samples=unpack_samples(samples),
+        health=Health(**(health | {"lags_us": unpack(health["lags_us"], "i")})),
+        cut=Cut(Side(cut["by"]), cut["why"]) if isinstance(cut, dict) else None,
+        witnesses=tuple(witnesses),
+    )
+
+
+def recompute(content: bytes) -> Mapping[str, Scalar]:
+    """Compute the figures of a finding again from the raw data alone. Raises EvidenceDamaged."""
+    return figures(parse_document(content))

@@ -1,0 +1,89 @@
+"""What can be checked on this target with these privileges, and the exact grant or setting for what cannot."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from capliquify_ops.configuration import Target
+from capliquify_ops.database import Server, address_of, describe, observer, operator
+from capliquify_ops.model.errors import OpsError
+from capliquify_ops.preflight.identify import identify
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of the doctor; `advice` is the grant or setting that would help, "" when nothing is needed."""
+
+    subject: str
+    good: bool
+    says: str
+    advice: str = ""
+
+
+def examine(target: Target) -> list[Answer]:
+    """Examine a target. Never raises an OpsError: what cannot be asked is an answer too."""
+    return [*_database(target), *_operator(target), *_service(target)]
+
+
+def _database(target: Target) -> Iterator[Answer]:
+    if target.database_url is None:
+        yield Answer("database", good=False, says="no database URL", advice=f"targets.{target.name}.database_url_env")
+        return
+    try:
+        with observer(target.database_url, "doctor", pooled=target.pooled) as session:
+            server = describe(session)
+    except OpsError as error:
+        yield Answer("database", good=False, says=error.what, advice=error.hint)
+        return
+    newer = server.why_not()
+    yield Answer("server", newer is None, f"PostgreSQL {server.version} at {address_of(target.database_url)}", newer or "")
+    yield from _role(server)
+    names = ", ".join(f"{name} {version}" for name, version in sorted(server.extensions.items()))
+    yield Answer("extensions", good=True, says=names or "none")
+
+
+def _role(server: Server) -> Iterator[Answer]:
+    too_much = server.is_superuser or server.bypasses_rls
+    says = (
+        f"{server.role}: superuser"
+        if server.is_superuser
+        else f"{server.role}: bypasses row security"
+        if too_much
+        else server.role
+    )
+    advice = "Use a least-privileged observer role: what a superuser sees proves little." if too_much else ""
+    yield Answer("observer role", not too_much, says, advice)
+    reads = server.reads_all_stats
+    says = "reads all statistics" if reads else "sees only its own sessions and statements"
+    yield Answer("statistics", reads, says, "" if reads else f"GRANT pg_read_all_stats TO {server.role};")
+
+
+def _operator(target: Target) -> Iterator[Answer]:
+    if target.operator_url is None:
+        says = "no operator URL: nothing in the database is changed, no test tenants are made"
+        yield Answer("operator", good=False, says=says, advice=f"targets.{target.name}.operator_url_env")
+        return
+    yield _asked("operator", lambda: _operator_says(target))
+
+
+def _operator_says(target: Target) -> str:
+    with operator(target.changing_url(), "doctor", pooled=target.pooled) as session:
+        return f"connects as {describe(session).role}"
+
+
+def _service(target: Target) -> Iterator[Answer]:
+    if not target.base_url:
+        yield Answer("service", good=False, says="no base_url: only the database half is measured")
+    else:
+        yield _asked("service", lambda: f"{target.base_url} answers; fingerprint {identify(target).fingerprint}")
+    if target.identity.provider:
+        yield Answer("identity", good=True, says=f"tokens from provider {target.identity.provider!r}")
+    else:
+        advice = f"[targets.{target.name}.identity] provider"
+        yield Answer("identity", good=False, says="no identity provider: no tokens for test users", advice=advice)
+
+
+def _asked(subject: str, ask: Callable[[], str]) -> Answer:
+    try:
+        return Answer(subject, good=True, says=ask())
+    except OpsError as error:
+        return Answer(subject, good=False, says=error.what, advice=error.hint)

@@ -1,0 +1,60 @@
+"""Which system is this? Asked before the first record, so that evidence of one is never taken for another's."""
+
+import hashlib
+from urllib.parse import urlsplit
+
+from capliquify_ops.configuration import Target
+from capliquify_ops.database import address_of, describe, load, observer
+from capliquify_ops.http_client import Client
+from capliquify_ops.model.errors import ConfigurationInvalid, IntegrationFailed, PrivilegeMissing, TargetUnreachable
+from capliquify_ops.model.record import TargetRef
+from capliquify_ops.preflight.addresses import require_loopback
+
+OK = 200
+
+
+def identify(target: Target) -> TargetRef:
+    """Ask database and service who they are and return the target's reference.
+
+    The fingerprint covers the cluster's system identifier, the database's name and the service's address.
+    Raises an OpsError that says which part is not what the configuration promises.
+    """
+    require_loopback(target)
+    if target.database_url is None and not target.base_url:
+        raise ConfigurationInvalid(f"Target {target.name!r} has neither a database URL nor a base_url.")
+    database = _database(target) if target.database_url is not None else ""
+    service = _service(target) if target.base_url and target.profile.has_http else ""
+    digest = hashlib.sha256(f"{database}\n{service}".encode()).hexdigest()
+    return TargetRef(target.name, target.kind.value, digest[:16])
+
+
+def _database(target: Target) -> str:
+    url = target.observer_url()
+    with observer(url, "identify", pooled=target.pooled) as session:
+        server = describe(session)
+        with session.transaction():
+            registry = target.profile.registry_table
+            found = session.mappings(load("capliquify_ops.preflight", "registry_exists"), {"registry": registry})[0]
+    if not found["exists"]:
+        raise TargetUnreachable(
+            f"{address_of(url)} has no registry table {registry}.",
+            hint="Is it the right database? For a new one: capliquify-ops tenant install",
+        )
+    if not found["readable"]:
+        raise PrivilegeMissing(f"{server.role} may not read {registry}.", hint=f"GRANT SELECT ON {registry} TO {server.role};")
+    return f"{server.system_identifier} {server.database}"
+
+
+def _service(target: Target) -> str:
+    health = target.profile.routes.get("health")
+    path = health.path if health else "/"
+    with Client(target.base_url) as client:
+        answer = client.require_same_host(client.request("GET", path))
+        document = answer.json() if health else {}
+    if health and (answer.status != OK or not isinstance(document, dict)):
+        raise IntegrationFailed(
+            f"{target.base_url}{path} answered {answer.status}, so the service is not ready to be measured.",
+            hint="Check base_url, or start the service.",
+        )
+    parts = urlsplit(target.base_url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -1,0 +1,20 @@
+"""The embedded target: PostgreSQL and the reference service on loopback, started for this run and stopped with it."""
+
+import dataclasses
+from contextlib import AbstractContextManager
+
+from capliquify_ops.configuration import Target, load_settings
+from capliquify_ops.model.errors import ConfigurationInvalid
+from capliquify_ops.reference import stack
+
+
+def embedded_target(chosen: Target) -> tuple[AbstractContextManager[object], Target]:
+    """Start the stack and return it with the target that it is. Raises OpsError when it cannot start."""
+    try:
+        running = stack.start()
+    except ModuleNotFoundError as error:
+        raise ConfigurationInvalid(
+            f"The embedded target needs {error.name}, which is not installed.", hint='pip install "capliquify-ops[reference]"'
+        ) from None
+    settings = load_settings(running.config, environment={})
+    return running, dataclasses.replace(settings.targets["running"], name=chosen.name)

@@ -1,0 +1,275 @@
+"""One measuring run: the target it opened, the records it writes, the decision it ends with."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from capliquify_ops.configuration import EMBEDDED, Settings, Target, load_settings
+from capliquify_ops.configuration.system import SystemClock, new_id, new_run, stamp, this_tool
+from capliquify_ops.database import Session, observer
+from capliquify_ops.database.dsn import secret_parts
+from capliquify_ops.evidence import Store
+from capliquify_ops.evidence.redaction import Redactor
+from capliquify_ops.identity_providers import token_source
+from capliquify_ops.isolation.world import World, build_world
+from capliquify_ops.model.decision import Decision
+from capliquify_ops.model.errors import OpsError
+from capliquify_ops.model.finding import Finding
+from capliquify_ops.model.names import check_id
+from capliquify_ops.model.outcome import Outcome, State, state_of, worst
+from capliquify_ops.model.record import Record, TargetRef
+from capliquify_ops.preflight import identify
+from capliquify_ops.pytest_plugin.embedded import embedded_target
+from capliquify_ops.pytest_plugin.outcomes import Collected, GateFailure, NotRun, Undetermined
+from capliquify_ops.pytest_plugin.phases import is_plain, state_of_phase
+from capliquify_ops.pytest_plugin.traffic import Traffic, make_traffic
+from capliquify_ops.signoff import decide, load_boxes, write_documents
+from capliquify_ops.signoff.boxes import box_of
+from capliquify_ops.signoff.verdict import counted, effective_state, measured_boxes_passed
+
+COLLECTED = pytest.StashKey[Collected]()
+NO_BOX = "unplanned"
+
+
+def open_gate(config: pytest.Config) -> "Gate":
+    """Open the target that the options choose; a user's mistake ends pytest with a sentence and the command's exit code."""
+    try:
+        return _open(config)
+    except OpsError as error:
+        leave(error)
+
+
+def leave(error: OpsError) -> NoReturn:
+    """End pytest with a sentence instead of a traceback."""
+    raise pytest.exit.Exception(str(error), returncode=error.exit_code) from None
+
+
+def _open(config: pytest.Config) -> "Gate":
+    option = config.option
+    file = Path(option.config) if option.config else None
+    settings = load_settings(file, Path(option.evidence_dir) if option.evidence_dir else None)
+    store = Store(settings.evidence_dir)
+    store.prepare()
+    chosen = settings.target(option.target, observing=False)
+    gate = Gate(settings, store, (option.tenant_a, option.tenant_b), config.get_terminal_writer().line)
+    try:
+        gate.open(chosen)
+    except BaseException:
+        gate.close()
+        raise
+    return gate
+
+
+class Gate:
+    """Writes a record for each checked test of one pytest run and concludes with the decision."""
+
+    target: Target
+    ref: TargetRef
+
+    def __init__(
+        self, settings: Settings, store: Store, given: tuple[str | None, str | None], say: Callable[[str], None]
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.clock = SystemClock()
+        self.run = new_run()
+        self.decision: Decision | None = None
+        self._given = given
+        self._say = say
+        self._report: Path | None = None
+        self._stack: AbstractContextManager[object] | None = None
+        self._measured_security: set[str] = set()
+
+    def open(self, chosen: Target) -> None:
+        """Start the embedded stack where it is the target, and make sure that the target is what it should be."""
+        if chosen.name == EMBEDDED:
+            self._say("starting the embedded stack: PostgreSQL and the reference service on loopback")
+            self._stack, chosen = embedded_target(chosen)
+        self.target = chosen
+        self.store.redactor = Redactor(_secrets(self.settings, chosen))
+        self.ref = identify(chosen)
+        known = counted(self.store.records(), self.ref)
+        self._measured_security = {check for check, record in known.items() if effective_state(record) is not State.NOT_RUN}
+
+    def close(self) -> None:
+        """Stop what was started."""
+        if self._stack is not None:
+            stack, self._stack = self._stack, None
+            stack.__exit__(None, None, None)
+
+    def without_known_security(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
+        """Leave out security checks that were added for readiness and have a record of this very target already."""
+        added = [item for item in items if "security" in item.path.parent.name]
+        if len(added) == len([item for item in items if item.get_closest_marker("check")]):
+            return list(items)
+        return [item for item in items if item not in added or _check(item) not in self._measured_security]
+
+    def start(self, item: pytest.Item, marker: pytest.Mark) -> None:
+        """Keep the record as started, before anything of the test runs."""
+        check = check_id(str(marker.args[0]))
+        record = Record(
+            id=new_id(),
+            run=self.run,
+            box=box_of(check) or NO_BOX,
+            check=check,
+            title=_claim(item),
+            state=State.NOT_RUN,
+            findings=(),
+            started_at=stamp(self.clock.now()),
+            finished_at=None,
+            target=self.ref,
+            tool=this_tool(),
+        )
+        item.stash[COLLECTED] = Collected(record)
+        self._guarded(lambda: self.store.start(record))
+
+    def finish(self, item: pytest.Item) -> None:
+        """Keep the finished record."""
+        found = item.stash[COLLECTED]
+        state = worst(state for state, _ in found.states)
+        reasons = list(dict.fromkeys(why for own, why in found.states if own is state and why))
+        record = dataclasses.replace(
+            found.started,
+            state=state,
+            findings=tuple(found.findings),
+            raw=tuple(found.raw),
+            reason="; ".join(reasons),
+            finished_at=stamp(self.clock.now()),
+        )
+        self._guarded(lambda: self.store.finish(record))
+
+    def _guarded(self, write: Callable[[], object]) -> None:
+        try:
+            write()
+        except OpsError as error:
+            leave(error)
+
+    def note(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+        """Take down what a phase says; a test that measured nothing becomes an error, and every text is redacted."""
+        found = item.stash[COLLECTED]
+        said = state_of_phase(call, report)
+        if said is not None:
+            found.states.append((said[0], self.store.redactor.text(said[1])))
+        elif report.when == "call" and not found.findings:
+            found.states.append(_measured_nothing(report))
+        if report.when == "call":
+            found.states.extend((state_of(finding.outcome), _why(finding)) for finding in found.findings)
+        if call.excinfo is not None and report.failed:
+            text = str(call.excinfo.value) if is_plain(call.excinfo.value) else str(report.longrepr)
+            report.longrepr = self.store.redactor.text(text)
+        report.sections = [(name, self.store.redactor.text(content)) for name, content in report.sections]
+
+    def require(self, item: pytest.Item, findings: Sequence[Finding]) -> None:
+        """Record findings, then raise for the worst of them."""
+        __tracebackhide__ = True
+        if not findings:
+            raise Undetermined("the check returned no finding")
+        item.stash[COLLECTED].findings.extend(findings)
+        _raise_for(findings, (Outcome.FAILING,), GateFailure)
+        _raise_for(findings, (Outcome.ERROR, Outcome.INCONCLUSIVE), Undetermined)
+
+    def keep(self, item: pytest.Item, content: bytes) -> str:
+        """Keep raw data beside the item's record."""
+        name = self.store.keep(content)
+        item.stash[COLLECTED].raw.append(name)
+        return name
+
+    def observe(self, purpose: str) -> AbstractContextManager[Session]:
+        """Open a read-only session on the target."""
+        if self.target.database_url is None:
+            raise NotRun(f"target {self.target.name!r} has no database URL")
+        return observer(self.target.database_url, purpose, pooled=self.target.pooled)
+
+    @contextmanager
+    def world(self) -> Iterator[World]:
+        """Build the throwaway tenants that the audit needs."""
+        self._require_tenants()
+        tokens = token_source(self.target.identity, self.clock)
+        tenant_a, tenant_b = self._given
+        with build_world(self.target, tokens, self.run, self.clock, tenant_a=tenant_a, tenant_b=tenant_b) as built:
+            yield built
+
+    @contextmanager
+    def traffic(self) -> Iterator[Traffic]:
+        """Make the tenants and tokens that a load needs."""
+        self._require_tenants()
+        if self.target.operator_url is None:
+            raise NotRun(f"target {self.target.name!r} has no operator URL, so no tenants can be made for load")
+        with make_traffic(self.target, token_source(self.target.identity, self.clock), self.run) as made:
+            yield made
+
+    def _require_tenants(self) -> None:
+        target = self.target
+        if not target.base_url:
+            raise NotRun(f"target {target.name!r} has no base_url: only its database half is measured")
+        if target.operator_url is None and None in self._given:
+            raise NotRun(f"target {target.name!r} has no operator URL; give --tenant-a and --tenant-b, or configure one")
+        if not target.identity.provider:
+            raise NotRun(f"target {target.name!r} has no [identity], so no session tokens can be had")
+        target.require_harmless("An audit with test tenants")
+
+    def conclude(self) -> bool:
+        """Decide, write the documents, and say whether each measured box is ticked."""
+        boxes = load_boxes()
+        try:
+            decision = decide(boxes, self.store.records(), self.ref, stamp(self.clock.now()), this_tool().version)
+            self._report = write_documents(decision, self.store)
+        except OpsError as error:
+            self._say(str(error))
+            return False
+        self.decision = decision
+        return measured_boxes_passed(decision)
+
+    def summarise(self, terminal: pytest.TerminalReporter) -> None:
+        """Print the boxes, the verdict, what blocks it and where the report is."""
+        from capliquify_ops.rendering.table import boxes_table  # noqa: PLC0415  # only at the very end
+
+        if self.decision is None or self._report is None:
+            return
+        writer = terminal.config.get_terminal_writer()
+        terminal.section("sign-off")
+        terminal.write_line(boxes_table(self.decision, writer.fullwidth, writer.hasmarkup))
+        terminal.write_line(f"report: {self._report}")
+        if not measured_boxes_passed(self.decision):
+            open_boxes = [
+                result.box.id for result in self.decision.boxes if result.box.measured and result.state is not State.PASSED
+            ]
+            terminal.write_line(f"not ticked: {', '.join(open_boxes)}; pytest ends with 1 until every measured box is ticked")
+
+
+def _measured_nothing(report: pytest.TestReport) -> tuple[State, str]:
+    why = "the test ended without requiring a finding or saying not_run: nothing was measured"
+    report.outcome = "failed"
+    report.longrepr = why
+    return State.ERROR, why
+
+
+def _why(finding: Finding) -> str:
+    return "" if finding.outcome is Outcome.HEALTHY else finding.why
+
+
+def _raise_for(findings: Sequence[Finding], outcomes: tuple[Outcome, ...], kind: type[Exception]) -> None:
+    __tracebackhide__ = True
+    found = [finding.why for finding in findings if finding.outcome in outcomes]
+    if found:
+        raise kind("; ".join(found))
+
+
+def _check(item: pytest.Item) -> str:
+    marker = item.get_closest_marker("check")
+    return str(marker.args[0]) if marker and marker.args else ""
+
+
+def _claim(item: pytest.Item) -> str:
+    """The first sentence of the test's docstring: what the report prints."""
+    text = (getattr(getattr(item, "function", None), "__doc__", None) or item.name).strip()
+    return " ".join(text.split("\n\n", maxsplit=1)[0].split())
+
+
+def _secrets(settings: Settings, target: Target) -> list[str]:
+    targets = [*settings.targets.values(), target]
+    return [text for each in targets for secret in (each.database_url, each.operator_url) for text in secret_parts(secret)]

@@ -1,0 +1,118 @@
+"""pytest's hooks. Each does one thing and leaves the work to `gate`, which is imported when the first check is collected."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from capliquify_ops.pytest_plugin.outcomes import NotRun, Undetermined
+
+if TYPE_CHECKING:
+    from capliquify_ops.pytest_plugin.gate import Gate
+
+_UNKNOWN: dict[type[BaseException], str] = {NotRun: "NOT RUN", Undetermined: "INCONCLUSIVE"}
+GATE: pytest.StashKey[Gate] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("capliquify_ops", "capliquify_ops: the launch gate")
+    group.addoption("--config", metavar="FILE", help="configuration; default: capliquify-ops.toml in the current folder")
+    group.addoption("--target", metavar="NAME", help="which target; default: the only one, or the embedded stack")
+    group.addoption("--evidence-dir", metavar="DIR", help="where records and the report go; default: .readiness")
+    group.addoption("--tenant-a", metavar="SLUG", help="an existing test tenant, where no operator URL is configured")
+    group.addoption("--tenant-b", metavar="SLUG", help="another existing test tenant")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "check(id): the test measures this check and writes its record")
+    config.args[:0] = _security_beside_readiness(config)
+
+
+def _security_beside_readiness(config: pytest.Config) -> list[str]:
+    """The readiness suite requires the records of the security suite: where it is asked for whole, both are collected."""
+    given = {Path(config.invocation_params.dir, argument.split("::")[0]).resolve() for argument in config.args}
+    readiness = [path for path in given if path.name == "readiness" and (path / "test_security.py").is_file()]
+    wanted = [path.parent / "security" for path in readiness if (path.parent / "security").is_dir()]
+    return [str(path) for path in wanted if path not in given]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    checked = [item for item in items if item.get_closest_marker("check")]
+    if not checked or config.option.collectonly:
+        return
+    _refuse(config)
+    from capliquify_ops.pytest_plugin.gate import open_gate  # noqa: PLC0415  # nothing but pytest before this point
+
+    gate = open_gate(config)
+    config.stash[GATE] = gate
+    kept = gate.without_known_security(items)
+    if len(kept) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
+
+
+def _refuse(config: pytest.Config) -> None:
+    option = config.option
+    refused = {
+        "xdist (-n)": hasattr(config, "workerinput") or bool(getattr(option, "numprocesses", None)),
+        "reruns": bool(getattr(option, "reruns", None)),
+        "--lf or --ff": bool(getattr(option, "lf", False)) or bool(getattr(option, "failedfirst", False)),
+    }
+    for name, used in refused.items():
+        if used:
+            pytest.exit(
+                f"{name} cannot be used with readiness or security checks: each is measured once, in order.", returncode=64
+            )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    gate = item.config.stash.get(GATE, None)
+    marker = item.get_closest_marker("check")
+    if gate is None or marker is None:
+        return (yield)
+    gate.start(item, marker)
+    result = yield
+    gate.finish(item)
+    return result
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, pytest.TestReport]:
+    report: pytest.TestReport = yield
+    gate = item.config.stash.get(GATE, None)
+    if gate is not None and item.get_closest_marker("check"):
+        gate.note(item, call, report)
+        words = [name for kind, name in _UNKNOWN.items() if call.excinfo and isinstance(call.excinfo.value, kind)]
+        if call.when == "call":
+            report.user_properties = [*report.user_properties, *(("capliquify_ops", name) for name in words)]
+    return report
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """Show what nobody knows as an error: a failure would say that the system is wrong, a skip that all is well."""
+    words = dict(report.user_properties).get("capliquify_ops")
+    return ("error", "E", str(words)) if words else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    gate = session.config.stash.get(GATE, None)
+    if gate is not None and not gate.conclude() and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    gate = terminalreporter.config.stash.get(GATE, None)
+    if gate is not None:
+        gate.summarise(terminalreporter)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    gate = config.stash.get(GATE, None)
+    if gate is not None:
+        gate.close()

@@ -1,0 +1,1 @@
+"""The reference stack: an embedded PostgreSQL, the service under test and what supervises them."""

@@ -1,0 +1,44 @@
+"""From an empty server to the product's database: roles, database, tables and functions, the service's own schema."""
+
+from importlib.resources import files
+
+from capliquify_ops.database import SessionLimits, fill, operator
+from capliquify_ops.model.roles import Roles
+from capliquify_ops.model.secret import Secret
+from capliquify_ops.reference.credentials import Credentials
+from capliquify_ops.tenants.install import install
+from capliquify_ops.tenants.role_statements import role_facts, role_statements, with_password
+
+DATABASE = "capliquify"
+_LIMITS = SessionLimits(statement_ms=60_000, lock_ms=60_000)
+
+
+def make_roles(superuser_url: str, credentials: Credentials) -> None:
+    """Make the four roles, and the database that the owner owns. Runs on the maintenance database."""
+    roles = credentials.roles
+    logins = (credentials.app, credentials.observer, credentials.operator)
+    passwords = {login.role: Secret(login.password) for login in logins}
+    with operator(Secret(superuser_url), "embedded roles", limits=_LIMITS) as session:
+        with session.transaction():
+            # What the server stores for a password must not be read back from the statistics of statements.
+            session.execute("SET LOCAL pg_stat_statements.track = 'none'")
+            for statement in role_statements(role_facts(session, roles), roles, session.server_major):
+                complete = with_password(statement, passwords)
+                session.execute(fill(complete.template, complete.names))
+        session.outside_transaction(fill('CREATE DATABASE :"database" OWNER :"owner"', _names(roles) | {"database": DATABASE}))
+
+
+def prepare_database(superuser_url: str, roles: Roles, *, product: bool) -> None:
+    """Install statistics of statements and, with `product`, the product and the service's own schema."""
+    with operator(Secret(superuser_url), "embedded database", limits=_LIMITS) as session:
+        with session.transaction():
+            session.script(fill("CREATE EXTENSION pg_stat_statements SCHEMA public", {}))
+        if product:
+            install(session, roles)
+            service = files("capliquify_ops.reference.service").joinpath("schema.sql").read_text(encoding="utf-8")
+            with session.transaction():
+                session.script(fill('SET LOCAL ROLE :"owner";\n' + service, _names(roles)))
+
+
+def _names(roles: Roles) -> dict[str, str]:
+    return {"owner": roles.owner, "app": roles.app, "observer": roles.observer, "operator": roles.operator}

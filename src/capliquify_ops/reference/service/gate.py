@@ -1,0 +1,189 @@
+"""The way in: token, organisation, rate limit, tenant, membership, status, role, feature.
+
+Whoever gets through is handed to the route's own work, inside the transaction that stands in the tenant's schema.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import wraps
+from time import perf_counter
+from urllib.parse import quote
+
+import psycopg
+from starlette.requests import Request
+from starlette.responses import Response
+
+from capliquify_ops.reference.service import access, audit
+from capliquify_ops.reference.service.access import Need, Resolved
+from capliquify_ops.reference.service.bodies import parse_object, read_body
+from capliquify_ops.reference.service.first_login import welcome
+from capliquify_ops.reference.service.refusals import Refusal, malformed
+from capliquify_ops.reference.service.runtime import Service
+from capliquify_ops.reference.service.store import Query, Transaction
+from capliquify_ops.reference.service.tokens import Session, TokenInvalid
+
+_PATH_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """An admitted request: the transaction in its tenant's schema, who asks, and what was sent."""
+
+    service: Service
+    request: Request
+    session: Session
+    transaction: Transaction
+    body: bytes
+
+    @property
+    def row(self) -> Resolved:
+        """Tenant and membership as of this request."""
+        return self.transaction.row
+
+    def document(self) -> dict[str, object]:
+        """The body as a JSON object; Refusal 400 when it is none."""
+        return parse_object(self.body)
+
+    async def finish(self, query: Query, parameters: dict[str, object]) -> str | None:
+        """Runs the last statement and commits; JSON text, or None when there was no row."""
+        return await self.transaction.finish(query, parameters)
+
+    async def finish_audited(self, action: str, resource: tuple[str, str], **metadata: str) -> None:
+        """Adds an audit row and commits: the operation and its record stand or fall together."""
+        await self.transaction.finish(audit.AUDIT, audit.entry(self.request, self.row, action, resource, **metadata))
+
+
+Work = Callable[[Visit], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def tenant_route(need: Need) -> Callable[[Work], Endpoint]:
+    """Makes a route of a function that works inside a tenant; only who meets the need gets there."""
+
+    def decorate(work: Work) -> Endpoint:
+        @wraps(work)
+        async def endpoint(request: Request) -> Response:
+            service: Service = request.app.state.service
+            try:
+                return await _admit(service, request, need, work)
+            except Refusal as refusal:
+                if refusal.code in audit.AUDITED_REFUSALS:
+                    await record_denial(service, request, refusal)
+                raise
+
+        return endpoint
+
+    return decorate
+
+
+def verified_session(service: Service, request: Request) -> Session:
+    """The session of the bearer token; Refusal 401 without a usable one."""
+    values = request.headers.getlist("authorization")
+    scheme, _, token = values[0].partition(" ") if len(values) == 1 else ("", "", "")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Refusal(
+            401, "missing_authorization", "The Authorization header is missing or malformed; send 'Bearer <session token>'."
+        )
+    try:
+        session = service.tokens.verify(token.strip())
+    except TokenInvalid as reason:
+        service.series.count("clerk_session_verifications_total", 'result="failure"')
+        request.state.failure = str(reason)
+        raise Refusal(401, "session_verification_failed", "The session could not be verified; sign in again.") from None
+    request.state.user = session.user
+    service.series.count("clerk_session_verifications_total", 'result="success"')
+    return session
+
+
+def chosen_organization(request: Request, session: Session) -> str:
+    """The organisation of the header, which must be the token's; Refusal 400 or 403 otherwise."""
+    values = request.headers.getlist("x-organization-id")
+    if not values or not values[0].strip():
+        raise Refusal(400, "missing_organization_id", "The X-Organization-ID header is missing; name the organisation.")
+    if len(values) > 1:
+        raise malformed("X-Organization-ID was sent more than once; send it once.")
+    if session.organization is None or values[0] != session.organization:
+        raise access.not_a_member()
+    return session.organization
+
+
+def spend(service: Service, organization: str) -> None:
+    """Takes one request out of the organisation's bucket; Refusal 429 when it is empty."""
+    wait_s = service.requests.take(organization)
+    if wait_s:
+        message = "Too many requests of this organisation; wait and try again."
+        raise Refusal(429, "rate_limit_exceeded", message, headers={"Retry-After": str(wait_s)})
+
+
+async def record_denial(service: Service, request: Request, refusal: Refusal) -> None:
+    """Writes the refused attempt into the audit log of the tenant that was aimed at, if there is one."""
+    organization = request.headers.get("x-organization-id", "")
+    if not organization or service.denials.take(f"denials of {organization}"):
+        return
+    action = "auth.login_failed" if refusal.status == 401 else "auth.access_denied"  # noqa: PLR2004 -- the status itself
+    about = {"code": refusal.code, "method": request.method, "reason": getattr(request.state, "failure", refusal.code)}
+    try:
+        async with service.store.transaction("", organization, getattr(request.state, "user", "")) as transaction:
+            if transaction.row.tenant_id is not None:
+                await transaction.finish(
+                    audit.AUDIT,
+                    audit.entry(
+                        request,
+                        transaction.row,
+                        action,
+                        ("route", quote(request.url.path, errors="replace")[:_PATH_CHARACTERS]),
+                        **about,
+                    ),
+                )
+    except psycopg.Error:
+        # The refusal stands whether or not it could be written down.
+        service.series.count("audit_failures_total")
+
+
+async def _admit(service: Service, request: Request, need: Need, work: Work) -> Response:
+    started = perf_counter()
+    session = verified_session(service, request)
+    organization = chosen_organization(request, session)
+    authenticated = perf_counter()
+    spend(service, organization)
+    limited = perf_counter()
+    observe = service.series.observe
+    observe("middleware_latency_seconds", 'middleware_name="authentication"', authenticated - started)
+    observe("middleware_latency_seconds", 'middleware_name="rate_limit"', limited - authenticated)
+    # Read before a connection is taken: a slow sender must not hold one.
+    body = await read_body(request) if need.writes else b""
+    answer = await _visit(service, request, need, work, (session, organization, body))
+    if answer is None:
+        await welcome(service, request, need, session, organization)
+        answer = await _visit(service, request, need, work, (session, organization, body))
+    if answer is None:
+        raise access.not_a_member()
+    return answer
+
+
+async def _visit(service: Service, request: Request, need: Need, work: Work, sent: tuple[Session, str, bytes]) -> Response | None:
+    """The work's answer, or None when the user may be a member of whom this database does not know yet."""
+    session, organization, body = sent
+    started = perf_counter()
+    async with service.store.transaction(session.session, organization, session.user) as transaction:
+        row = transaction.row
+        resolved = perf_counter()
+        service.series.observe("middleware_latency_seconds", 'middleware_name="tenant_resolution"', resolved - started)
+        if refusal := access.check_session(row) or access.check_tenant(row):
+            raise refusal
+        if row.user_id is None:
+            return None
+        _check_rights(service, row, need)
+        service.series.observe("middleware_latency_seconds", 'middleware_name="chain"', perf_counter() - started)
+        return await work(Visit(service, request, session, transaction, body))
+
+
+def _check_rights(service: Service, row: Resolved, need: Need) -> None:
+    started = perf_counter()
+    refusal = access.check_membership(row) or access.check_status(row, need) or access.check_role(row, need)
+    checked = perf_counter()
+    refusal = refusal or access.check_feature(row, need)
+    service.series.observe("middleware_latency_seconds", 'middleware_name="role_check"', checked - started)
+    service.series.observe("middleware_latency_seconds", 'middleware_name="feature_check"', perf_counter() - checked)
+    if refusal is not None:
+        raise refusal

@@ -1,0 +1,81 @@
+"""Products: the resource with every operation, and the pieces that the other resources share."""
+
+from starlette.responses import Response
+
+from capliquify_ops.reference.service import resources
+from capliquify_ops.reference.service.access import Need
+from capliquify_ops.reference.service.bodies import check_fields, page_of, resource_id
+from capliquify_ops.reference.service.gate import Endpoint, Visit, tenant_route
+from capliquify_ops.reference.service.refusals import not_found, success
+from capliquify_ops.reference.service.resources import PRODUCTS, Resource
+
+
+def list_route(resource: Resource, feature: str | None = None) -> Endpoint:
+    """GET of one page of a resource."""
+
+    @tenant_route(Need("viewer", feature=feature))
+    async def list_page(visit: Visit) -> Response:
+        page = page_of(visit.request)
+        data = await visit.finish(resources.list_query(resource), dict(page))
+        return success(data or "[]", pagination=page)
+
+    return list_page
+
+
+def create_route(resource: Resource, feature: str | None = None) -> Endpoint:
+    """POST of one new row of a resource."""
+
+    @tenant_route(Need("member", writes=True, feature=feature))
+    async def create(visit: Visit) -> Response:
+        fields = check_fields(visit.document(), resource.rules)
+        query = resources.insert_query(resource, fields)
+        return found(await visit.finish(query, fields | {resources.COMPANY_PARAMETER: visit.row.name}), 201)
+
+    return create
+
+
+def found(data: str | None, status: int = 200) -> Response:
+    """The row, or the one answer for a row that is not there."""
+    if data is None:
+        raise not_found()
+    return success(data, status)
+
+
+list_products = list_route(PRODUCTS)
+create_product = create_route(PRODUCTS)
+
+
+@tenant_route(Need("viewer"))
+async def get_product(visit: Visit) -> Response:
+    """One product."""
+    return found(await visit.finish(resources.get_query(PRODUCTS), {"id": resource_id(visit.request)}))
+
+
+@tenant_route(Need("member", writes=True))
+async def replace_product(visit: Visit) -> Response:
+    """PUT: what is not sent goes back to its default."""
+    return await _update(visit, is_whole=True)
+
+
+@tenant_route(Need("member", writes=True))
+async def change_product(visit: Visit) -> Response:
+    """PATCH: what is not sent stays."""
+    return await _update(visit, is_whole=False)
+
+
+@tenant_route(Need("admin", writes=True))
+async def delete_product(visit: Visit) -> Response:
+    """Deletes a product with what hangs off it, and writes that down."""
+    identifier = resource_id(visit.request)
+    deleted = await visit.transaction.first(resources.delete_query(PRODUCTS), {"id": identifier})
+    if deleted is None:
+        raise not_found()
+    await visit.finish_audited("product.deleted", ("product", identifier))
+    return success(deleted[0])
+
+
+async def _update(visit: Visit, *, is_whole: bool) -> Response:
+    identifier = resource_id(visit.request)
+    fields = check_fields(visit.document(), PRODUCTS.rules, is_partial=not is_whole)
+    query = resources.update_query(PRODUCTS, fields, is_whole=is_whole)
+    return found(await visit.finish(query, fields | {"id": identifier}))

@@ -1,0 +1,174 @@
+"""The database: a bounded pool, one transaction per request, and the one statement that says who is asking for what.
+
+The tenant's schema and id are set inside the transaction only (``set_config(..., true)``). A connection in the pool
+therefore knows no tenant, and a query outside a request's transaction finds no table at all.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from time import perf_counter
+from typing import LiteralString
+
+from psycopg import AsyncConnection, Error, OperationalError, sql
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from capliquify_ops.reference.service.access import Resolved
+from capliquify_ops.reference.service.metrics import Series
+
+Connection = AsyncConnection[TupleRow]
+Query = LiteralString | sql.Composed
+Parameters = Mapping[str, object]
+
+WAIT_S = 3.0
+"""How long a request waits for a connection before it is answered 503."""
+_PROBE_S = 2.0
+_RECONNECT_S = 2.0
+"""Attempts end soon and start again with the next request; the pool's own back-off would wait up to minutes."""
+_OPTIONS = "-c search_path=pg_temp -c timezone=UTC -c statement_timeout=10s -c idle_in_transaction_session_timeout=30s"
+
+_RESOLVE: LiteralString = """
+SELECT EXISTS (SELECT FROM reference_service.signed_out_sessions AS s WHERE s.sid = %(session)s),
+       t.tenant_id::text, t.slug, t.name, t.subscription_status, t.subscription_tier,
+       coalesce(t.subscription_status = 'trial' AND t.trial_ends_at <= t.server_time, false),
+       t.deleted_at IS NOT NULL, t.max_users, t.features, t.user_id::text, t.role,
+       set_config('search_path', coalesce(quote_ident(t.schema_name) || ', ', '') || 'pg_temp', true)
+FROM (VALUES (true)) AS request
+LEFT JOIN LATERAL public.resolve_tenant(%(organization)s, %(user)s) AS t ON true
+"""
+
+
+class Transaction:
+    """One transaction of one request. Leaving it without `finish` rolls it back."""
+
+    def __init__(self, connection: Connection, pipeline: AsyncExitStack, row: Resolved, series: Series) -> None:
+        self._connection = connection
+        self._pipeline = pipeline
+        self._series = series
+        self.row = row
+
+    async def queue(self, query: Query, parameters: Parameters) -> None:
+        """Sends a statement whose result nobody needs; it travels with the next one that is waited for."""
+        await self._connection.execute(query, parameters, prepare=True)
+
+    async def first(self, query: Query, parameters: Parameters) -> TupleRow | None:
+        """The first row of a statement in the middle of the transaction, or None."""
+        started = perf_counter()
+        row = await (await self._connection.execute(query, parameters, prepare=True)).fetchone()
+        self._series.observe("database_query_duration_seconds", 'query="tenant_data"', perf_counter() - started)
+        return row
+
+    async def finish(self, query: Query, parameters: Parameters) -> str | None:
+        """The first column of the last statement's only row, committed in the same round trip; None when there is no row.
+
+        Statements are prepared although the schema changes with each tenant: the server parses a prepared statement
+        again whenever search_path differs from its last use (PostgreSQL documentation, PREPARE, Notes).
+        """
+        started = perf_counter()
+        cursor = await self._connection.execute(query, parameters, prepare=True)
+        await self._connection.execute("COMMIT")
+        # Leaving the pipeline waits for COMMIT's own answer: nothing is reported as done before.
+        await self._pipeline.aclose()
+        row = await cursor.fetchone()
+        self._series.observe("database_query_duration_seconds", 'query="tenant_data"', perf_counter() - started)
+        return None if row is None else row[0]
+
+
+class Store:
+    """The pool of one worker."""
+
+    def __init__(self, url: str, size: int, series: Series) -> None:
+        self._url = url
+        self._series = series
+        self._probe: Connection | None = None
+        self._probing = asyncio.Lock()
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            url, min_size=size, max_size=size, open=False, timeout=WAIT_S, reconnect_timeout=_RECONNECT_S,
+            kwargs={"options": _OPTIONS, "connect_timeout": 2, "application_name": "reference_service"},
+        )  # fmt: skip
+
+    async def open(self) -> None:
+        """Starts filling the pool; a database that is away now is found when the first request needs it."""
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self._pool.close(timeout=2.0)
+        if self._probe is not None:
+            await self._probe.close()
+
+    def sample(self) -> None:
+        """Writes the pool's gauges."""
+        stats = self._pool.get_stats()
+        idle = stats.get("pool_available", 0)
+        self._series.gauge("database_connections_active", stats.get("pool_size", 0) - idle)
+        self._series.gauge("database_connections_idle", idle)
+        self._series.gauge("database_connections_waiting", stats.get("requests_waiting", 0))
+
+    @asynccontextmanager
+    async def transaction(self, session: str, organization: str, user: str) -> AsyncIterator[Transaction]:
+        """A transaction in the schema of the organisation's tenant, with what the database says about the request."""
+        transaction, connection, pipeline = await self._begin({"session": session, "organization": organization, "user": user})
+        try:
+            yield transaction
+        finally:
+            await self._leave(connection, pipeline)
+
+    async def is_alive(self) -> bool:
+        """Whether the database answers now. Asked over its own connection: a busy pool is no dead database."""
+        async with self._probing:
+            for _attempt in ("the connection of last time", "a new one"):
+                try:
+                    async with asyncio.timeout(_PROBE_S):
+                        return await self._ask()
+                except (OperationalError, TimeoutError):
+                    self._probe = None
+            return False
+
+    async def _ask(self) -> bool:
+        if self._probe is None:
+            self._probe = await AsyncConnection.connect(
+                self._url, options=_OPTIONS, connect_timeout=2, autocommit=True, application_name="reference_service health"
+            )
+        started = perf_counter()
+        row = await (await self._probe.execute("SELECT 1")).fetchone()
+        self._series.observe("database_query_duration_seconds", 'query="health"', perf_counter() - started)
+        return row == (1,)
+
+    async def _begin(self, parameters: Parameters) -> tuple[Transaction, Connection, AsyncExitStack]:
+        try:
+            return await self._resolve(parameters)
+        except OperationalError as problem:
+            if isinstance(problem, PoolTimeout):
+                raise
+            # A restart of the database leaves dead connections in the pool. Nothing has been done yet, so once more.
+            await self._pool.check()
+            return await self._resolve(parameters)
+
+    async def _resolve(self, parameters: Parameters) -> tuple[Transaction, Connection, AsyncExitStack]:
+        connection = await self._pool.getconn()
+        self.sample()
+        pipeline = AsyncExitStack()
+        try:
+            await pipeline.enter_async_context(connection.pipeline())
+            started = perf_counter()
+            row = await (await connection.execute(_RESOLVE, parameters, prepare=True)).fetchone()
+            self._series.observe("database_query_duration_seconds", 'query="tenant_lookup"', perf_counter() - started)
+        except BaseException:
+            await self._leave(connection, pipeline)
+            raise
+        resolved = Resolved(False) if row is None else Resolved(*row[:-1])
+        return Transaction(connection, pipeline, resolved, self._series), connection, pipeline
+
+    async def _leave(self, connection: Connection, pipeline: AsyncExitStack) -> None:
+        try:
+            with suppress(Error):
+                await pipeline.aclose()
+            if not connection.closed and connection.info.transaction_status != TransactionStatus.IDLE:
+                with suppress(OperationalError):
+                    await connection.rollback()
+        finally:
+            await self._pool.putconn(connection)
+            self.sample()

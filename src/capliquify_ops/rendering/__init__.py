@@ -1,0 +1,1 @@
+"""From model values to bytes that other programs and people read: JUnit, Markdown, a terminal table, SVG."""

@@ -1,0 +1,114 @@
+"""From the raw data of a load run to its charts."""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+from markupsafe import Markup
+
+from capliquify_ops.model.record import Record
+from capliquify_ops.rendering.series import LoadSeries, PerSecond
+from capliquify_ops.rendering.svg import latency, latency_sentence, throughput, throughput_sentence
+
+RawReader = Callable[[str], bytes | None]
+"""Gives the raw bytes of a digest, or None where they are not kept."""
+
+KIND = "load_run/1"
+_LARGEST = 20_000_000
+_PER_SECOND_COLUMNS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class LoadCharts:
+    """The two charts of one load run with the check they belong to; the markup is made here and safe."""
+
+    title: str
+    caption: str
+    latency: Markup
+    latency_words: str
+    throughput: Markup
+    throughput_words: str
+
+
+def charts_of(records: tuple[Record, ...], raw: RawReader) -> Iterator[LoadCharts]:
+    """Yield charts for every load run among the raw data of these records, in their order."""
+    drawn: set[str] = set()
+    for record in records:
+        for digest in record.raw:
+            run = None if digest in drawn else load_run(raw(digest))
+            if run is not None:
+                drawn.add(digest)
+                yield _charts(record, run, f"load{len(drawn)}")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRun:
+    """A load run as kept: what was asked for, and the series."""
+
+    rate: float
+    seconds: float
+    series: LoadSeries
+
+
+def load_run(content: bytes | None) -> LoadRun | None:
+    """Return the load run in raw bytes, or None where they hold anything else."""
+    if content is None or len(content) > _LARGEST or KIND.encode() not in content:
+        return None
+    try:
+        return _parsed(json.loads(content, parse_constant=_refused))
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
+        return None
+
+
+def _refused(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a number of JSON")
+
+
+def _parsed(found: dict[str, object]) -> LoadRun | None:
+    if found["kind"] != KIND:
+        return None
+    limit = found.get("limit_ms")
+    series = LoadSeries(
+        buckets_ms=tuple(sorted((_number(upper), _count(count)) for upper, count in _rows(found["buckets_ms"], 2))),
+        per_second=tuple(sorted(_second(row) for row in _rows(found["per_second"], _PER_SECOND_COLUMNS))),
+        limit_ms=None if limit is None else _number(limit),
+    )
+    return LoadRun(_number(found["rate"]), _number(found["seconds"]), series)
+
+
+def _rows(found: object, columns: int) -> list[list[object]]:
+    if not isinstance(found, list) or not all(isinstance(row, list) and len(row) == columns for row in found):
+        raise ValueError(f"expected rows of {columns}")
+    return found
+
+
+def _second(row: list[object]) -> PerSecond:
+    second, offered, completed, failed = map(_count, row)
+    return second, offered, completed, failed
+
+
+def _number(found: object) -> float:
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise TypeError("expected a number")
+    value = float(found)
+    if not math.isfinite(value) or value < 0:
+        raise ValueError("expected a finite number of 0 or more")
+    return value
+
+
+def _count(found: object) -> int:
+    return int(_number(found))
+
+
+def _charts(record: Record, run: LoadRun, ident: str) -> LoadCharts:
+    series = run.series
+    return LoadCharts(
+        title=record.title,
+        caption=f"{run.rate:,.6g} requests per second for {run.seconds:,.6g} s",
+        latency=Markup(latency(series, f"{ident}-latency")),  # noqa: S704 - svg.py escapes every text it writes
+        latency_words=latency_sentence(series),
+        throughput=Markup(throughput(series, f"{ident}-throughput")),  # noqa: S704 - as above
+        throughput_words=throughput_sentence(series),
+    )

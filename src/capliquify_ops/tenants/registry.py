@@ -1,0 +1,78 @@
+"""The registry: which tenants there are, by whatever name a person has at hand."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from capliquify_ops.database import Session, fill, load
+from capliquify_ops.model.errors import ConfigurationInvalid, TenantConflict, TenantNotFound
+from capliquify_ops.model.names import SchemaName, Slug, TenantId
+
+PRODUCT_REGISTRY = "public.tenants"
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One row of the registry. Times are aware UTC; None in max_users and max_entities is unlimited."""
+
+    id: TenantId
+    slug: Slug
+    name: str
+    schema_name: SchemaName
+    clerk_organization_id: str
+    subscription_tier: str
+    subscription_status: str
+    trial_ends_at: datetime | None
+    max_users: int | None
+    max_entities: int | None
+    created_at: datetime
+    deleted_at: datetime | None
+
+
+def registry_names(registry: str) -> dict[str, str]:
+    """Return the variables of a statement about the registry, for `fill`. `registry` is schema.table, as in a profile."""
+    schema, dot, table = registry.partition(".")
+    if not (schema and dot and table):
+        raise ConfigurationInvalid(f"{registry!r} is not the registry's schema and table.", hint="Expected: public.tenants")
+    return {"registry_schema": schema, "registry_table": table}
+
+
+def list_tenants(
+    session: Session, *, status: str | None = None, deleted: bool | None = False, registry: str = PRODUCT_REGISTRY
+) -> list[Tenant]:
+    """Return tenants by creation. `deleted` False leaves soft-deleted ones out, True gives only those, None both."""
+    return _rows(session, registry, None, status, deleted)
+
+
+def find(session: Session, key: str, *, registry: str = PRODUCT_REGISTRY) -> Tenant:
+    """Return the tenant that a key names: id, slug, schema name or organisation; soft-deleted ones too.
+
+    Raises TenantNotFound, and TenantConflict for a key that names several tenants.
+    """
+    found = _rows(session, registry, key, None, None)
+    if len(found) > 1:
+        named = ", ".join(f"{_what(tenant, key)} of {tenant.slug!r} ({tenant.id})" for tenant in found)
+        raise TenantConflict(f"{key!r} names {len(found)} tenants: {named}.", hint="Give the id instead.")
+    if not found:
+        shown = key[:80]
+        message = f"No tenant has {shown!r} as its id, slug, schema name or organisation."
+        raise TenantNotFound(message, hint="List them with: capliquify-ops tenant list")
+    return found[0]
+
+
+def _rows(session: Session, registry: str, key: str | None, status: str | None, deleted: bool | None) -> list[Tenant]:
+    query = fill(load("capliquify_ops.tenants", "registry").text, registry_names(registry))
+    key = None if key is None else key.replace("\0", "")
+    return session.rows(query, Tenant, {"key": key, "id": _uuid(key), "status": status, "deleted": deleted})
+
+
+def _uuid(key: str | None) -> uuid.UUID | None:
+    try:
+        return None if key is None else uuid.UUID(key)
+    except ValueError:
+        return None
+
+
+def _what(tenant: Tenant, key: str) -> str:
+    roles = {"slug": tenant.slug, "schema name": tenant.schema_name, "organisation": tenant.clerk_organization_id}
+    return next((role for role, value in roles.items() if value == key), "id")

@@ -1,0 +1,79 @@
+"""What two schemas differ in: definitions whose own schema's name is replaced, compared without a server."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+OWN = "~."
+"""Stands for the own schema's name in a definition."""
+_RELATIONS = frozenset({"table", "view", "materialized view", "sequence", "foreign table"})
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One thing in a schema: kind, the relation it belongs to, its name without the schema, and its text."""
+
+    kind: str
+    relation: str
+    object: str
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that differs: `baseline` and `found` are its definitions, None where it does not exist."""
+
+    kind: str
+    object: str
+    baseline: str | None
+    found: str | None
+
+    def phrase(self, tenants: int = 1) -> str:
+        """Say it of so many tenants: `lacks column products.region`, `have an extra index i`."""
+        one = tenants == 1
+        if self.found is None:
+            return f"{'lacks' if one else 'lack'} {self.kind} {self.object}"
+        if self.baseline is None:
+            return f"{'has' if one else 'have'} an extra {self.kind} {self.object}"
+        return f"{'differs' if one else 'differ'} in {self.kind} {self.object}"
+
+
+def neutral(schema: str) -> Callable[[str], str]:
+    """Return what replaces a schema's own name, quoted or not, in deparsed text: `tenant_a.products` becomes `~.products`."""
+    quoted = '"' + schema.replace('"', '""') + '"'
+    names = [quoted, quoted.replace("'", "''")]
+    if re.fullmatch(r"[a-z_][a-z0-9_$]*", schema):
+        names.append(schema)
+    choices = "|".join(re.escape(name) for name in dict.fromkeys(names))
+    own = re.compile(rf'(?<![\w$".])(?:{choices})\.')
+    path = re.compile(rf"(SET search_path TO )'?(?:{choices}|'{re.escape(schema)}')")
+
+    def replace(text: str) -> str:
+        return path.sub(r"\1~", own.sub(OWN, text))
+
+    return replace
+
+
+def differences(baseline: Iterable[Definition], found: Iterable[Definition]) -> tuple[Difference, ...]:
+    """Compare two schemas' neutral definitions. What belongs to a relation that one side lacks is not listed beside it."""
+    left, right = _by_name(baseline), _by_name(found)
+    lacking = {key[1] for key in left.keys() ^ right.keys() if key[0] in _RELATIONS}
+    unequal = [key for key in left.keys() | right.keys() if left.get(key, ()) != right.get(key, ())]
+    told = [key for key in unequal if key[0] in _RELATIONS or key[1] not in lacking]
+    told.sort(key=lambda key: (key[0], key[2], key[1]))
+    return tuple(Difference(key[0], key[2], _text(left, key), _text(right, key)) for key in told)
+
+
+_Key = tuple[str, str, str]
+
+
+def _by_name(definitions: Iterable[Definition]) -> dict[_Key, tuple[str, ...]]:
+    found: dict[_Key, tuple[str, ...]] = {}
+    for one in definitions:
+        key = (one.kind, one.relation, one.object)
+        found[key] = (*found.get(key, ()), one.definition)
+    return found
+
+
+def _text(side: dict[_Key, tuple[str, ...]], key: _Key) -> str | None:
+    return "; ".join(side[key]) if key in side else None

@@ -1,0 +1,251 @@
+"""The command line as a person uses it: exit codes, sentences, no traceback, no secret."""
+
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from capliquify_ops.database import masked
+
+PASSWORD = "wr0ng-p4ssword-7f"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs capliquify-ops in a folder of its own, without any variable of ours."""
+
+    def command(*arguments, **environment):
+        base = {key: value for key, value in os.environ.items() if not key.startswith(("CAPLIQUIFY", "DATABASE_URL", "PG"))}
+        return subprocess.run(
+            [sys.executable, "-m", "capliquify_ops.cli", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=base | environment,
+            stdin=subprocess.DEVNULL,
+            timeout=120,
+            check=False,
+        )
+
+    return command
+
+
+def _clean(done, code):
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
+    return done.stderr.strip()
+
+
+@pytest.fixture
+def configured(tmp_path, database):
+    """A configuration file whose target `here` is this test's database."""
+    lines = {
+        "class": "loopback",
+        "database_url": database.observer_url.reveal(),
+        "operator_url": database.operator_url.reveal(),
+        "app_role": database.roles.app,
+    }
+    roles = {name: getattr(database.roles, name) for name in ("owner", "observer", "operator")}
+    text = "[targets.here]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in lines.items())
+    text += "[targets.here.roles]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in roles.items())
+    (tmp_path / "capliquify-ops.toml").write_text(text)
+    return tmp_path / "capliquify-ops.toml"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nonsense"], ["tenant"], ["tenant", "shw"], ["signoff", "verify", "--nope"], ["tenant", "show"], ["doctor", "--target"]],
+)
+def test_a_usage_error_is_64(run, arguments):
+    """A command that does not exist or is used wrongly ends with 64 (never with click's 2, which is pytest's 'interrupted')."""
+    done = run(*arguments)
+    assert done.returncode in ({64, 0} if arguments == ["tenant"] else {64})
+    assert "Traceback" not in done.stderr
+
+
+def test_help_names_what_exists(run):
+    """--help lists the commands of this version and no other."""
+    done = run("--help")
+    assert done.returncode == 0
+    for name in ("readiness", "security", "doctor", "tenant", "signoff", "reference", "config"):
+        assert name in done.stdout
+    for name in ("diagnose", "remedy", "fleet ", "monitor", "escalate"):
+        assert name not in done.stdout
+
+
+def test_wrong_password(run, database):
+    """DATABASE_URL with a wrong password: 69, one sentence, the password nowhere."""
+    address = database.observer_url.reveal().split("@")[1].split("?")[0]
+    done = run("tenant", "list", DATABASE_URL=f"postgresql://{database.roles.observer}:{PASSWORD}@{address}")
+    assert "refuses the password" in _clean(done, 69)
+
+
+def test_unreachable_host(run):
+    """An address where nothing listens: 69."""
+    done = run("tenant", "list", DATABASE_URL=f"postgresql://someone:{PASSWORD}@127.0.0.1:1/x")
+    assert "cannot be reached" in _clean(done, 69)
+
+
+def test_not_a_url(run):
+    """A DATABASE_URL that is no connection string: 78."""
+    done = run("tenant", "list", DATABASE_URL=f"not a url {PASSWORD}")
+    assert "connection string" in _clean(done, 78)
+
+
+def test_no_registry(run, server):
+    """A database without the registry names the table and the next command."""
+    url = server.url("superuser", "postgres").reveal()
+    done = run("readiness", "--target", "env", DATABASE_URL=url)
+    assert "no registry table public.tenants" in _clean(done, 69) + done.stdout
+    assert "tenant install" in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [["tenant", "create", "x", "--organization", "o"], ["tenant", "delete", "x"], ["tenant", "install"]]
+)
+def test_what_changes_needs_an_operator(run, database, command):
+    """Without an operator URL whatever changes the database is refused with that sentence."""
+    done = run(*command, "--yes", "--target", "env", DATABASE_URL=database.observer_url.reveal())
+    assert "operator URL" in _clean(done, 78)
+
+
+def test_a_tenants_first_days(run, configured):
+    """Create, list, show, verify and delete by command, each in JSON and as text; nothing changes without a yes."""
+    refused = run("tenant", "create", "acme", "--organization", "org_1")
+    assert "add --yes" in _clean(refused, 64)
+    assert "create the schema" in refused.stderr
+    assert json.loads(run("tenant", "list", "--json").stdout) == {"tenants": []}
+    made = json.loads(
+        run("tenant", "create", "acme", "--organization", "org_1", "--tier", "professional", "--yes", "--json").stdout
+    )
+    tenant = made["tenant"]
+    assert set(tenant) == {
+        "id",
+        "slug",
+        "name",
+        "schema_name",
+        "clerk_organization_id",
+        "subscription_tier",
+        "subscription_status",
+        "created_at",
+        "deleted_at",
+    }
+    assert tenant["created_at"].endswith("Z")
+    assert json.loads(run("tenant", "list", "--json").stdout) == {"tenants": [tenant]}
+    assert tenant["schema_name"] in run("tenant", "show", "org_1").stdout
+    assert "acme" in _clean(run("tenant", "create", "acme", "--organization", "org_2", "--yes"), 64)
+    verified = run("tenant", "verify", "acme", "--json")
+    assert {answer["holds"] for answer in json.loads(verified.stdout)["answers"]} <= {True, None}
+    assert verified.returncode in {0, 17}
+    assert "no such" in _clean(run("tenant", "show", "acne"), 64).lower() or "acne" in run("tenant", "show", "acne").stderr
+    deleted = json.loads(run("tenant", "delete", "acme", "--yes", "--json").stdout)["tenant"]
+    assert deleted["deleted_at"].endswith("Z")
+    again = run("tenant", "delete", "acme", "--yes")
+    assert "already" in _clean(again, 64)
+
+
+def test_install_is_idempotent(run, configured):
+    """Installing again changes nothing and says so."""
+    done = run("tenant", "install", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "nothing to do" in done.stdout
+
+
+def test_config_show_masks(run, configured, database):
+    """`config show` prints every target with its secrets masked, as text and as JSON."""
+    for arguments in (["config", "show"], ["config", "show", "--json"]):
+        done = run(*arguments, DATABASE_URL=f"postgresql://u:{PASSWORD}@h/d")
+        _clean(done, 0)
+        assert "here" in done.stdout
+        assert "********" in done.stdout
+        assert masked(database.observer_url) in done.stdout or "json" in arguments[-1]
+
+
+def test_config_check(run, configured):
+    """`config check` is 0 for a good file and 78 with file and line for a broken one."""
+    assert run("config", "check").returncode == 0
+    configured.write_text("[targets.here]\nclas = 'staging'\n")
+    assert "Did you mean 'class'" in _clean(run("config", "check"), 78)
+    configured.write_text("[targets.here\n")
+    assert "line 1" in _clean(run("config", "check"), 78)
+
+
+def test_loopback_means_loopback(run, configured):
+    """Class loopback with an address elsewhere is refused before anything is asked of it."""
+    configured.write_text('[targets.here]\nclass = "loopback"\nbase_url = "http://192.0.2.1"\n')
+    assert "192.0.2.1" in _clean(run("config", "check", "--target", "here"), 64)
+
+
+def test_doctor(run, configured, database):
+    """The doctor says what is granted and what is not, with the grant, and ends with 17 when something is missing."""
+    done = run("doctor", "--json")
+    answers = {answer["subject"]: answer for answer in json.loads(done.stdout)["answers"]}
+    assert database.roles.observer in answers["observer role"]["says"]
+    assert answers["server"]["good"]
+    assert answers["operator"]["good"]
+    assert not answers["identity"]["good"]
+    _clean(done, 17)
+    assert "GRANT" in run("doctor", "--target", "env", DATABASE_URL=database.app_url.reveal()).stdout
+
+
+def test_nothing_measured_yet(run):
+    """`signoff` without evidence: status shows empty boxes and ends with 0, verify ends with 11."""
+    assert run("signoff", "status").returncode == 0
+    done = run("signoff", "verify", "--json")
+    assert done.returncode == 11
+    assert json.loads(done.stdout)["verdict"] == "not_ready"
+
+
+@pytest.fixture
+def strange_service():
+    """A service that answers /api/health in a chosen strange way."""
+    servers = []
+
+    def serve(status, headers, body):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "says"),
+    [
+        (200, {"Content-Type": "text/html"}, b"<html>hello</html>", "not JSON"),
+        (404, {"Content-Type": "application/json"}, b"{}", "answered 404"),
+        (302, {"Location": "http://elsewhere.example.com/"}, b"", "another host"),
+        (503, {"Content-Type": "application/json"}, b"{}", "answered 503"),
+    ],
+)
+def test_a_base_url_that_is_something_else(run, configured, strange_service, status, headers, body, says):
+    """A base_url that answers HTML, 404, 503 or redirects elsewhere is 69, before a single check runs."""
+    text = configured.read_text()
+    configured.write_text(
+        text.replace("[targets.here]\n", f'[targets.here]\nbase_url = "{strange_service(status, headers, body)}"\n')
+    )
+    done = run("readiness", "--target", "here")
+    assert done.returncode == 69
+    assert says in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

@@ -1,0 +1,155 @@
+"""A small HTTP server on real sockets whose misbehaviour the tests switch on, and plans short enough for them."""
+
+import asyncio
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from capliquify_ops.configuration import Limits, Target, TargetClass, load_limits, load_profile
+from capliquify_ops.load import Caller, Plan
+from capliquify_ops.model.secret import Secret
+
+MARKERS = tuple(f"sku-{letter}-" for letter in "abcdefghij")
+
+
+def answer(status: int, body: bytes) -> bytes:
+    head = f"HTTP/1.1 {status} Any\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def rows_of(marker: str) -> bytes:
+    return json.dumps({"success": True, "data": [{"sku": f"{marker}{number}"} for number in range(10)]}).encode()
+
+
+class Server:
+    """Answers every GET with the rows of the tenant that its organisation header names.
+
+    `reply` may be replaced: it is given the tenant's marker and returns the bytes to send, or None to close the
+    connection. `delay` holds each answer back for that long, `hold(seconds)` all of them until then.
+    """
+
+    def __init__(self) -> None:
+        self.reply: Callable[[str], bytes | None] = self.right
+        self.served = 0
+        self.delay = 0.0
+        self._hold_until = 0.0
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.connections: set[asyncio.Transport] = set()
+        self._listening = self.call(self._listen())
+        self.port = self._listening.sockets[0].getsockname()[1]
+        self.base_url = f"http://127.0.0.1:{self.port}"
+
+    def call(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
+
+    async def _listen(self):
+        server = self
+
+        class Connection(asyncio.Protocol):
+            def connection_made(self, transport):
+                self.transport = transport
+                self.received = b""
+                server.connections.add(transport)
+
+            def connection_lost(self, error):
+                server.connections.discard(self.transport)
+
+            def data_received(self, data):
+                self.received += data
+                while b"\r\n\r\n" in self.received:
+                    request, self.received = self.received.split(b"\r\n\r\n", 1)
+                    wait = max(server.delay, server._hold_until - time.monotonic())
+                    server._loop.call_later(wait, server._answer, self.transport, request)
+
+        return await self._loop.create_server(Connection, "127.0.0.1", 0)
+
+    def _answer(self, transport, request: bytes) -> None:
+        if transport.is_closing():
+            return
+        self.served += 1
+        named = re.search(rb"X-Organization-ID: org-(\S+)", request, re.IGNORECASE)
+        content = self.reply(named.group(1).decode() if named else "")
+        if content is None:
+            transport.abort()
+        else:
+            transport.write(content)
+            if b"Connection: close" in content:
+                transport.close()
+
+    @staticmethod
+    def right(marker: str) -> bytes:
+        return answer(200, rows_of(marker))
+
+    def hold(self, seconds: float) -> None:
+        self._hold_until = time.monotonic() + seconds
+
+    def stop(self) -> None:
+        """Stop listening and drop every connection: what a killed service looks like."""
+
+        async def down() -> None:
+            self._listening.close()
+            for transport in list(self.connections):
+                transport.abort()
+
+        self.call(down())
+
+    def close(self) -> None:
+        self.stop()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    running = Server()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def target(server: Server) -> Target:
+    return Target("here", TargetClass.LOOPBACK, load_profile("capliquify", Path()), base_url=server.base_url)
+
+
+@pytest.fixture
+def plan(server: Server) -> Plan:
+    """150 requests/s for one second, over ten tenants."""
+    callers = tuple(Caller(Secret(f"token-of-{marker}"), {"X-Organization-ID": f"org-{marker}"}, marker) for marker in MARKERS)
+    return Plan(server.base_url, 150, 1, callers, ("/api/products", "/api/sales"), warmup_s=0.2, connections=40, timeout_s=2.0)
+
+
+@pytest.fixture
+def limits() -> Limits:
+    """The packaged limits, with the amount of load that these short runs can drive."""
+    amounts = {
+        "latency_load_rate": 150,
+        "latency_load_seconds": 1,
+        "load_required_rate": 150,
+        "load_required_seconds": 1,
+        # Other tests share the processors: a short run may slip where a real one must not.
+        "generator_slip_p99_ms": 150,
+    }
+    return load_limits(amounts, "tests")
+
+
+@pytest.fixture
+def packaged() -> Limits:
+    return load_limits()
+
+
+@pytest.fixture(name="answer")
+def _answer() -> Callable[[int, bytes], bytes]:
+    return answer
+
+
+@pytest.fixture(name="rows_of")
+def _rows_of() -> Callable[[str], bytes]:
+    return rows_of

@@ -1,0 +1,81 @@
+"""Raw data becomes a chart only when it is a load run, whole and sane."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from capliquify_ops.signoff.report.charts import load_run
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def test_a_load_run_is_read(build):
+    """Rate, seconds, buckets, seconds and limit arrive as they were kept."""
+    run = load_run(build.LOAD_RUN)
+    assert (run.rate, run.seconds, run.series.limit_ms) == (300, 30, 200)
+    assert len(run.series.buckets_ms) == 80
+    assert run.series.per_second[15] == (15, 300, 258, 8)
+
+
+def changed(build, **changes):
+    return json.dumps({**json.loads(build.LOAD_RUN), **changes}).encode()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kind": "load_run/2"},
+        {"rate": None},
+        {"buckets_ms": [[1]]},
+        {"buckets_ms": [[1, "2"]]},
+        {"buckets_ms": [[float("nan"), 2]]},
+        {"per_second": {}},
+        {"limit_ms": -1},
+        {"per_second": [[0, 1, 2, float("inf")]]},
+    ],
+)
+def test_anything_else_is_no_load_run(build, changes):
+    """A wrong kind, shape or number is no load run."""
+    assert load_run(changed(build, **changes)) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"",
+        b"load_run/1",
+        b'"load_run/1"',
+        b"[" * 100_000 + b"load_run/1",
+        b'{"kind": "load_run/1", "rate": 1' + b"0" * 400 + b"}",
+        b"\xff load_run/1",
+    ],
+)
+def test_foreign_bytes_are_no_load_run(content):
+    """Bytes that are missing, cut, nested or too big do not end the report."""
+    assert load_run(content) is None
+
+
+@settings(deadline=None)
+@given(
+    kind=st.just("load_run/1"),
+    rest=st.fixed_dictionaries(
+        {"rate": VALUES, "seconds": VALUES, "buckets_ms": VALUES, "per_second": VALUES, "limit_ms": VALUES}
+    ),
+)
+def test_no_json_ends_the_report(kind, rest):
+    """Any JSON under the right kind is a load run or None."""
+    load_run(json.dumps({"kind": kind, **rest}).encode())
+
+
+def test_the_limit_may_be_missing(build):
+    """A run without a limit is drawn without one."""
+    run = json.loads(build.LOAD_RUN)
+    del run["limit_ms"]
+    assert load_run(json.dumps(run).encode()).series.limit_ms is None
