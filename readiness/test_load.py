@@ -24,14 +24,14 @@ def run(target: Target, traffic: Traffic, limits: Limits) -> LoadRun:
 
 @check("request_latency")
 def test_request_latency(run: LoadRun, limits: Limits, require: Require, keep_raw: KeepRaw) -> None:
-    """At 300 requests/s over ten tenants, p95 is below 200 ms, fewer than 0.1 % fail, and every answer holds its own tenant's rows."""
+    """At 300 requests/s over ten tenants p95 < 200 ms, errors < 0.1 %, and every answer holds its own tenant's rows."""
     found: Finding = request_latency.judge(run, limits, raw=keep_raw(raw_document(run, limits["p95_ms"])))
     require(found)
 
 
 @check("api_load")
 def test_api_load(run: LoadRun, target: Target, limits: Limits, require: Require, keep_raw: KeepRaw) -> None:
-    """1,000 requests/s (500 on the embedded target) are sustained for ten minutes with p50 < 50 ms, p95 < 100 ms and errors < 0.1 %."""
+    """1,000 requests/s (embedded target: 500) are sustained for 10 min with p50 < 50 ms, p95 < 100 ms, errors < 0.1 %."""
     rate = api_load.REQUIRED_RATE_EMBEDDED if target.name == EMBEDDED else api_load.REQUIRED_RATE
     found: Finding = api_load.judge(run, limits, required_rate=rate, raw=keep_raw(raw_document(run, limits["load_p95_ms"])))
     require(found)

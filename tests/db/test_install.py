@@ -6,7 +6,14 @@ import threading
 import pytest
 
 from capliquify_ops.database import SessionLimits, fill, operator
-from capliquify_ops.model.errors import ConfigurationInvalid, OpsError, PrivilegeMissing, StatementTimedOut, TargetUnreachable, UsageError
+from capliquify_ops.model.errors import (
+    ConfigurationInvalid,
+    OpsError,
+    PrivilegeMissing,
+    StatementTimedOut,
+    TargetUnreachable,
+    UsageError,
+)
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.model.secret import Secret
 from capliquify_ops.tenants.install import install, plan_install, role_script
@@ -168,7 +175,7 @@ def new_roles(server):
     installer = f"installer_{token}"
     with operator(server.url("superuser", "postgres"), "roles") as session:
         with session.transaction():
-            query = 'CREATE ROLE :"installer" LOGIN CREATEROLE CREATEDB PASSWORD :\'installer\''
+            query = "CREATE ROLE :\"installer\" LOGIN CREATEROLE CREATEDB PASSWORD :'installer'"
             session.execute(fill(query, {"installer": installer}))
         yield names, installer
         for role in (names.observer, names.app, names.operator, names.owner, installer):
@@ -204,13 +211,18 @@ def test_an_ordinary_installer_makes_roles_that_can_log_in(server, empty, new_ro
     names, installer = new_roles
     with operator(empty.superuser_url, "owner") as session:
         with session.transaction():
-            session.execute(fill('ALTER DATABASE :"database" OWNER TO :"installer"', {"database": empty.name, "installer": installer}))
+            session.execute(
+                fill('ALTER DATABASE :"database" OWNER TO :"installer"', {"database": empty.name, "installer": installer})
+            )
         with operator(_url_of(empty.superuser_url, installer, installer), "install") as own:
             result = install(own, names, create_roles=True, passwords={names.observer: Secret("pa55-word")})
             again = install(own, names)
         with operator(_url_of(empty.superuser_url, names.observer, "pa55-word"), "observer") as seen, seen.transaction():
             assert seen.value("SELECT count(*) FROM public.tenants") == 0
-        with pytest.raises(TargetUnreachable, match="password"), operator(_url_of(empty.superuser_url, names.observer, "wrong"), "x"):
+        with (
+            pytest.raises(TargetUnreachable, match="password"),
+            operator(_url_of(empty.superuser_url, names.observer, "wrong"), "x"),
+        ):
             pass
         _drop_everything(session, names, installer)
     assert set(result.roles_created) == {names.owner, names.app, names.observer, names.operator}
@@ -223,7 +235,10 @@ def test_who_may_not_create_roles_is_told_which_statement(empty, new_roles, role
     names, installer = new_roles
     with operator(empty.superuser_url, "owner") as session, session.transaction():
         session.execute(fill('ALTER ROLE :"installer" NOCREATEROLE', {"installer": installer}))
-    with operator(_url_of(empty.superuser_url, installer, installer), "install") as own, pytest.raises(PrivilegeMissing, match="administrator"):
+    with (
+        operator(_url_of(empty.superuser_url, installer, installer), "install") as own,
+        pytest.raises(PrivilegeMissing, match="administrator"),
+    ):
         install(own, names, create_roles=True)
     assert _value(empty.superuser_url, OURS) == 0
 

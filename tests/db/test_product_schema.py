@@ -162,7 +162,9 @@ def test_a_schema_that_others_need_is_not_dropped(operator_url, superuser_url, r
         with pytest.raises(StatementFailed, match="needed from outside"), session.transaction():
             session.value("SELECT public.delete_tenant_schema(%(id)s)", {"id": tenant})
         with superuser.transaction():
-            superuser.script(fill("DROP TABLE IF EXISTS public.outside", {}) if "TABLE public.outside" in outside else _undo(outside))
+            superuser.script(
+                fill("DROP TABLE IF EXISTS public.outside", {}) if "TABLE public.outside" in outside else _undo(outside)
+            )
         with session.transaction():
             assert session.value("SELECT public.delete_tenant_schema(%(id)s)", {"id": tenant}) == schema
 
@@ -202,7 +204,8 @@ def test_resolution_answers_and_sets_the_tenant(database, roles):
         session.execute("SELECT set_config('app.tenant_id', %(id)s, true)", {"id": str(tenant)})
         with as_owner(session, roles):
             session.execute(
-                "INSERT INTO public.users (clerk_user_id, email, tenant_id, role) VALUES ('u', 'e', %(id)s, 'admin')", {"id": tenant}
+                "INSERT INTO public.users (clerk_user_id, email, tenant_id, role) VALUES ('u', 'e', %(id)s, 'admin')",
+                {"id": tenant},
             )
     resolve = "SELECT * FROM public.resolve_tenant(%(org)s, %(user)s)"
     seen = "SELECT current_setting('app.tenant_id') || ' ' || (SELECT count(*) FROM public.users)"
@@ -214,7 +217,12 @@ def test_resolution_answers_and_sets_the_tenant(database, roles):
         assert session.value(seen).endswith(" 0")
         assert session.mappings(resolve, {"org": "org_nobody", "user": "u"}) == []
         assert session.value(seen) == " 0"
-    assert (member["tenant_id"], member["schema_name"], member["role"], member["subscription_status"]) == (tenant, schema, "admin", "trial")
+    assert (member["tenant_id"], member["schema_name"], member["role"], member["subscription_status"]) == (
+        tenant,
+        schema,
+        "admin",
+        "trial",
+    )
     assert (stranger["tenant_id"], stranger["user_id"], stranger["role"]) == (tenant, None, None)
 
 

@@ -8,11 +8,15 @@ TOKEN_BYTES = 12
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """One secret word, the tenant whose content it stands in, and what a report calls it."""
+    """One secret word, the tenant whose content it stands in, and what a report calls it.
+
+    `is_address` marks a row's id: it is a secret only until somebody else sends it, since what was sent may be repeated.
+    """
 
     tenant: str
     label: str
     token: str = field(repr=False)
+    is_address: bool = False
 
 
 def mint(tenant: str, label: str, noise: bytes) -> Canary:

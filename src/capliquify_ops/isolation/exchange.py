@@ -12,7 +12,7 @@ from capliquify_ops.isolation.pace import Pace
 from capliquify_ops.isolation.people import Person, Wallet
 from capliquify_ops.isolation.probe import CannotTell, Expectation, Probe
 from capliquify_ops.isolation.sensor import Sighting, sightings
-from capliquify_ops.model.errors import IntegrationFailed
+from capliquify_ops.model.errors import IntegrationFailed, TargetUnreachable
 
 RUN_HEADER = "X-Audit-Run"
 TOO_MANY = 429
@@ -127,16 +127,28 @@ class Caller:
         self._organization_header = organization_header
         self._run = run
         self._sleep = sleep
+        self._spent: set[str] = set()
 
     def send(self, call: Call) -> Exchange:
         """Send one request, again when told to slow down. Raises TargetUnreachable, IntegrationFailed, CannotTell."""
+        self._spend(call)
         for _ in range(ATTEMPTS):
             self._pace.wait(call.who.tenant if call.who else "")
-            response = self.client.request(call.method, call.path, json=call.json, headers=self._headers(call))
+            response = self._request(call)
             if response.status != TOO_MANY:
                 return self._read(call, response)
             self._sleep(_retry_after(response))
         raise CannotTell(f"{call.line()} was answered 429 {ATTEMPTS} times.", hint="Raise the limit or wait, then run it again.")
+
+    def _request(self, call: Call) -> Response:
+        """Send once; a read again when the connection was lost, since servers may close a kept one at any moment."""
+        headers = self._headers(call)
+        try:
+            return self.client.request(call.method, call.path, json=call.json, headers=headers)
+        except TargetUnreachable:
+            if call.method != "GET":
+                raise
+            return self.client.request(call.method, call.path, json=call.json, headers=headers)
 
     def _headers(self, call: Call) -> dict[str, str]:
         headers = {RUN_HEADER: self._run}
@@ -151,15 +163,16 @@ class Caller:
         return headers | dict(call.headers)
 
     def _read(self, call: Call, response: Response) -> Exchange:
-        seen = sightings(self.canaries, response.body, response.headers)
+        seen = sightings([one for one in self.canaries if one.token not in self._spent], response.body, response.headers)
+        mine = call.who.tenant if call.who else ""
+        own = frozenset(one.label for one in seen if one.tenant == mine)
+        return Exchange(call, response, own, tuple(one for one in seen if one.tenant != mine))
+
+    def _spend(self, call: Call) -> None:
+        """From now on an id that somebody else sends proves nothing: answers and audit logs may repeat it."""
         mine = call.who.tenant if call.who else ""
         sent = _sent(call)
-        foreign = tuple(one for one in seen if one.tenant != mine and not self._was_sent(one, sent))
-        return Exchange(call, response, frozenset(one.label for one in seen if one.tenant == mine), foreign)
-
-    def _was_sent(self, sighting: Sighting, sent: str) -> bool:
-        """An id that the request itself held may be echoed; a secret is never sent by others, so this concerns ids only."""
-        return any(canary.label == sighting.label and canary.token in sent for canary in self.canaries)
+        self._spent |= {one.token for one in self.canaries if one.is_address and one.tenant != mine and one.token in sent}
 
 
 def _sent(call: Call) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from capliquify_ops.isolation.catalogue import Control
 from capliquify_ops.isolation.probe import Probe
 from capliquify_ops.model.finding import SAMPLE_OF_TENANTS, Evidence, Finding, Level, Spread, Subject, Witness
-from capliquify_ops.model.outcome import Grade, Outcome
+from capliquify_ops.model.outcome import Grade, Outcome, Severity
 
 MOST_LINES = 20
 """A witness names at most this many probes; the measured counts tell how many there were."""
@@ -41,8 +41,13 @@ def judge(probes: Sequence[Probe], control: Control, subject: Subject, evidence:
         tenants=_spread(one.tenant for probe in proofs for one in probe.foreign),
         witness=_witness(probes, counted, gaps),
         grade=_grade(probes, outcome, is_proof=bool(proofs)),
-        escalation=Level.L3 if proofs else None,
+        escalation=Level.L3 if _crosses(proofs, control) else None,
     )
+
+
+def _crosses(proofs: Sequence[Probe], control: Control) -> bool:
+    """Whether tenants were mixed: that wakes everybody at once, a wrong role inside one tenant does not."""
+    return any(probe.foreign for probe in proofs) or (bool(proofs) and control.severity is Severity.CRITICAL)
 
 
 def _passed_controls(probes: Sequence[Probe]) -> frozenset[str]:

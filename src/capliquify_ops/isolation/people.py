@@ -40,9 +40,9 @@ class Wallet:
         self._kept: dict[tuple[Person, TokenVariant], str | None] = {}
 
     def fill(self, people: Iterable[Person], *, ensure: bool) -> None:
-        """Ask for the valid tokens of all these people at once; `ensure` makes the members among them where missing."""
-        wanted = list(people)
+        """Ask at once for the valid tokens not had yet; `ensure` makes the members among these people where missing."""
         with self._lock:
+            wanted = [person for person in people if (person, TokenVariant.VALID) not in self._kept]
             found = self._source.tokens([person.request(ensure=ensure and person.is_member) for person in wanted])
             for person, token in zip(wanted, found, strict=True):
                 self._kept[person, TokenVariant.VALID] = token

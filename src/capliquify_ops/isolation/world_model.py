@@ -152,7 +152,7 @@ class World:
         item = self.item_of(route)
         canaries = [canary] if canary else []
         if len(row_id) >= GUESSABLE_LENGTH:
-            canaries.append(Canary(key, f"id of {route.name} {row_id[-6:]} of {key}", row_id.lower()))
+            canaries.append(Canary(key, f"id of {route.name} {row_id[-6:]} of {key}", row_id.lower(), is_address=True))
         self.caller.canaries.extend(canaries)
         plant = Plant(
             key, route.name, row_id, item.path.format(id=row_id) if item else "", frozenset(one.label for one in canaries)

@@ -115,7 +115,7 @@ def _misses(case: Case) -> Iterator[Answer]:
         limit = case.limits[limit_key]
         if holds(case.figures[key], limit):
             continue
-        said = f"At {case.run.rate:g} requests/s {_words(key, case.figures[key])}; the limit is {limit.operator} {limit.value}"
+        said = f"At {case.run.rate:g} requests/s {_words(case, key)}; the limit is {limit.operator} {limit.value}"
         without = case.figures.get(key.replace("_ms", "_without_slip_ms"))
         if without is not None and holds(without, limit):
             yield Answer(Outcome.INCONCLUSIVE, f"{said}, but the generator's own delay made the difference.", limit)
@@ -123,10 +123,10 @@ def _misses(case: Case) -> Iterator[Answer]:
             yield Answer(Outcome.FAILING, f"{said}.", limit)
 
 
-def _words(key: str, value: Scalar) -> str:
+def _words(case: Case, key: str) -> str:
     if key == "error_ratio":
-        return f"{float(value):.3%} of requests failed"
-    return f"{key.removesuffix('_ms')} was {value} ms"
+        return f"{case.figures['failed']} of {case.run.offered} requests failed"
+    return f"{key.removesuffix('_ms')} was {case.figures[key]} ms"
 
 
 def _unsustained(case: Case) -> Iterator[Answer]:
@@ -152,6 +152,6 @@ def _too_little(case: Case) -> Answer | None:
 
 
 def _healthy(case: Case) -> Answer:
-    shown = ", ".join(_words(key, case.figures[key]) for key, _ in case.bounds.compared)
+    shown = ", ".join(_words(case, key) for key, _ in case.bounds.compared)
     limit = case.limits[case.bounds.p95]
     return Answer(Outcome.HEALTHY, f"At {case.run.rate:g} requests/s for {case.run.seconds:g} s {shown}.", limit)

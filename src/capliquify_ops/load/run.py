@@ -2,12 +2,11 @@
 
 import queue
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.util import find_spec
 
+from capliquify_ops.configuration.system import SystemClock, stamp
 from capliquify_ops.configuration.target import Target
 from capliquify_ops.http_client.client import Client
 from capliquify_ops.load.plan import Plan, to_wire
@@ -15,11 +14,13 @@ from capliquify_ops.load.process import Worker, started
 from capliquify_ops.load.receipt import Receipt
 from capliquify_ops.load.result import Cut, LoadRun, Side
 from capliquify_ops.model.errors import ConfigurationInvalid, IntegrationFailed, OpsError, TargetUnreachable, UsageError
+from capliquify_ops.model.protocols import Clock
 
 START_S = 30.0
 """Python and locust start in one second; a machine at its limit takes longer."""
 CLOSE_S = 5.0
 """Beyond its own time limits, for the generator to hand over the last samples."""
+_CLOCK = SystemClock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +32,13 @@ class Progress:
     failed: int
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def run_load(
     plan: Plan,
     *,
     target: Target,
     python: str = sys.executable,
     progress: Callable[[Progress], None] | None = None,
-    now: Callable[[], datetime] = _utc_now,
+    clock: Clock = _CLOCK,
 ) -> LoadRun:
     """Run a plan against a target, in a process of its own, and return every sample.
 
@@ -52,14 +49,14 @@ def run_load(
     _check(plan, target)
     _require_answer(plan)
     receipt = Receipt(plan)
-    stamp, began = now(), time.monotonic()
+    started_at, began = stamp(clock.now()), clock.monotonic()
     with started(python) as worker:
         worker.feed(to_wire(plan))
-        cut = _collect(worker, receipt, began, progress)
+        cut = _collect(worker, receipt, clock, progress)
         if not receipt.ready:
             why = _masked(worker.how_it_ended(), plan)
             raise OpsError(f"The load generator did not start: {why}.", hint="Run: capliquify-ops doctor")
-    run = receipt.load_run(stamp.isoformat(), time.monotonic() - began, cut)
+    run = receipt.load_run(started_at, clock.monotonic() - began, cut)
     if run.offered == 0 and run.cut and run.cut.by is Side.TARGET:
         raise TargetUnreachable(f"{plan.base_url} was gone before the first measured request.", hint="Is it running?")
     return run
@@ -84,13 +81,14 @@ def _require_answer(plan: Plan) -> None:
             return  # too much of an answer is an answer: the run itself judges it
 
 
-def _collect(worker: Worker, receipt: Receipt, began: float, progress: Callable[[Progress], None] | None) -> Cut | None:
+def _collect(worker: Worker, receipt: Receipt, clock: Clock, progress: Callable[[Progress], None] | None) -> Cut | None:
     """Take the worker's lines until its result; return why there is none."""
     plan = receipt.plan
+    began = clock.monotonic()
     limit = START_S + plan.warmup_s + plan.seconds + plan.timeout_s + CLOSE_S
     while not receipt.complete:
         try:
-            line = worker.lines.get(timeout=max(0.0, began + limit - time.monotonic()))
+            line = worker.lines.get(timeout=max(0.0, began + limit - clock.monotonic()))
         except queue.Empty:
             return Cut(Side.GENERATOR, f"the generator did not finish within {limit:.0f} s")
         if line is None:

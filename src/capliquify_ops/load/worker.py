@@ -72,7 +72,7 @@ class Generator:
         self.samples = Samples()
         self.lags = array("i")
         self.tick_due = self.start
-        self.cpu_at_start = process_time()
+        self.cpu_at_start, self.watched_from = process_time(), self.start
         self.cpu_s = self.wall_s = 0.0
         self.in_flight = 0
         self.witnesses: list[str] = []
@@ -190,12 +190,13 @@ class Generator:
     def tick(self) -> bool:
         """Note how late each tick is that is due; a loop that stood still has missed many. Return whether more are to come."""
         now, end = perf_counter(), self.start + self.plan.seconds
+        if now < end and self.tick_due > self.start:
+            self.cpu_s, self.wall_s = process_time() - self.cpu_at_start, now - self.watched_from
+        elif self.tick_due <= self.start:
+            self.cpu_at_start, self.watched_from = process_time(), now
         while self.tick_due <= now and self.tick_due < end:
             self.lags.append(_us(now - self.tick_due))
-            self.cpu_s, self.wall_s = process_time() - self.cpu_at_start, now - self.start
             self.tick_due += TICK_S
-        if now < self.start:
-            self.cpu_at_start = process_time()
         return self.tick_due < end
 
     def report_each_second(self) -> None:

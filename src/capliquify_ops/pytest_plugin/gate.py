@@ -1,7 +1,7 @@
 """One measuring run: the target it opened, the records it writes, the decision it ends with."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -21,11 +21,13 @@ from capliquify_ops.model.errors import OpsError
 from capliquify_ops.model.finding import Finding
 from capliquify_ops.model.names import check_id
 from capliquify_ops.model.outcome import Outcome, State, state_of, worst
+from capliquify_ops.model.protocols import TokenSource
 from capliquify_ops.model.record import Record, TargetRef
 from capliquify_ops.preflight import identify
 from capliquify_ops.pytest_plugin.embedded import embedded_target
 from capliquify_ops.pytest_plugin.outcomes import Collected, GateFailure, NotRun, Undetermined
 from capliquify_ops.pytest_plugin.phases import is_plain, state_of_phase
+from capliquify_ops.pytest_plugin.remembering import Remembering
 from capliquify_ops.pytest_plugin.traffic import Traffic, make_traffic
 from capliquify_ops.signoff import decide, load_boxes, write_documents
 from capliquify_ops.signoff.boxes import box_of
@@ -188,9 +190,8 @@ class Gate:
     def world(self) -> Iterator[World]:
         """Build the throwaway tenants that the audit needs."""
         self._require_tenants()
-        tokens = token_source(self.target.identity, self.clock)
         tenant_a, tenant_b = self._given
-        with build_world(self.target, tokens, self.run, self.clock, tenant_a=tenant_a, tenant_b=tenant_b) as built:
+        with build_world(self.target, self._tokens(), self.run, self.clock, tenant_a=tenant_a, tenant_b=tenant_b) as built:
             yield built
 
     @contextmanager
@@ -199,8 +200,11 @@ class Gate:
         self._require_tenants()
         if self.target.operator_url is None:
             raise NotRun(f"target {self.target.name!r} has no operator URL, so no tenants can be made for load")
-        with make_traffic(self.target, token_source(self.target.identity, self.clock), self.run) as made:
+        with make_traffic(self.target, self._tokens(), self.run) as made:
             yield made
+
+    def _tokens(self) -> TokenSource:
+        return Remembering(token_source(self.target.identity, self.clock), self.store.redactor)
 
     def _require_tenants(self) -> None:
         target = self.target
@@ -270,6 +274,16 @@ def _claim(item: pytest.Item) -> str:
     return " ".join(text.split("\n\n", maxsplit=1)[0].split())
 
 
-def _secrets(settings: Settings, target: Target) -> list[str]:
-    targets = [*settings.targets.values(), target]
-    return [text for each in targets for secret in (each.database_url, each.operator_url) for text in secret_parts(secret)]
+def _secrets(settings: Settings, target: Target) -> Iterator[str]:
+    for each in (*settings.targets.values(), target):
+        for url in (each.database_url, each.operator_url):
+            yield from secret_parts(url)
+        yield from _texts(each.identity.options.get("tokens"))
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts(inner)

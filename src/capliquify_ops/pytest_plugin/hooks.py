@@ -13,6 +13,7 @@ from capliquify_ops.pytest_plugin.outcomes import NotRun, Undetermined
 if TYPE_CHECKING:
     from capliquify_ops.pytest_plugin.gate import Gate
 
+_ONCE = "cannot be used with readiness or security checks: each is measured once, in order."
 _UNKNOWN: dict[type[BaseException], str] = {NotRun: "NOT RUN", Undetermined: "INCONCLUSIVE"}
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
 
@@ -42,7 +43,7 @@ def _security_beside_readiness(config: pytest.Config) -> list[str]:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     checked = [item for item in items if item.get_closest_marker("check")]
-    if not checked or config.option.collectonly:
+    if not checked or config.option.collectonly or hasattr(config, "workerinput"):
         return
     _refuse(config)
     from capliquify_ops.pytest_plugin.gate import open_gate  # noqa: PLC0415  # nothing but pytest before this point
@@ -58,15 +59,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _refuse(config: pytest.Config) -> None:
     option = config.option
     refused = {
-        "xdist (-n)": hasattr(config, "workerinput") or bool(getattr(option, "numprocesses", None)),
+        "xdist (-n)": bool(getattr(option, "numprocesses", None)),
         "reruns": bool(getattr(option, "reruns", None)),
         "--lf or --ff": bool(getattr(option, "lf", False)) or bool(getattr(option, "failedfirst", False)),
     }
     for name, used in refused.items():
         if used:
-            pytest.exit(
-                f"{name} cannot be used with readiness or security checks: each is measured once, in order.", returncode=64
-            )
+            pytest.exit(f"{name} {_ONCE}", returncode=64)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A worker of xdist has no voice of its own: what it may not measure, each test says."""
+    if hasattr(item.config, "workerinput") and item.get_closest_marker("check"):
+        raise NotRun(f"xdist (-n) {_ONCE}")
 
 
 @pytest.hookimpl(wrapper=True)

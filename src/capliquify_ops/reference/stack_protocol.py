@@ -20,7 +20,8 @@ class Options:
     `service`: with identity process and reference service, or PostgreSQL alone. `port` 0: any. `postgres_bin`: programs
     other than the wheel's. `product`: whether the shared tables and functions are installed. `postgres_settings` lie over
     the server's configuration, `service_settings` over the service's; `service_arguments` go to its command line.
-    `base`: the folder in which the run's folder is made, for a machine where the usual places do not do.
+    `base`: the folder in which the run's folder is made, where the usual places do not do; in /dev/shm a large fleet is
+    removed in seconds.
     """
 
     service: bool = True

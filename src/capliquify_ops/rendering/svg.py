@@ -47,7 +47,7 @@ def latency_sentence(series: LoadSeries) -> str:
     """Return the latency distribution in words."""
     if not series.requests:
         return "No latency was recorded."
-    marks = ", ".join(f"p{share} {number(series.percentile(share / 100))} ms" for share in (50, 95, 99))
+    marks = ", ".join(f"p{share} at most {number(series.percentile(share / 100))} ms" for share in (50, 95, 99))
     words = f"{series.requests:,} requests: {marks}, slowest {number(series.percentile(1))} ms."
     if series.limit_ms is None:
         return words
@@ -76,7 +76,7 @@ def latency(series: LoadSeries, ident: str) -> str:
         return _empty(latency_sentence(series))
     uppers = [upper for upper, count in series.buckets_ms if count]
     scale = _latency_scale(uppers, series.limit_ms)
-    bins = _bins(series, scale, min(_BINS, max(6, len(uppers))))
+    bins = _bins(series, scale)
     tall = _Scale(0, max(bins), _BOTTOM, _TOP)
     body = [*_grid_y(tall), *_ticks_x(_values_x(scale), scale), *_bars(bins, scale, tall, series.limit_ms)]
     body.append(_axis_title("latency in ms" + (", logarithmic" if scale.log else "")))
@@ -130,7 +130,7 @@ def _latency_scale(uppers: list[float], limit: float | None) -> _Scale:
     return _Scale(max(0.0, low - pad) if low > (high - low) else 0.0, high + pad, _LEFT, _RIGHT)
 
 
-def _bins(series: LoadSeries, scale: _Scale, count: int) -> list[float]:
+def _bins(series: LoadSeries, scale: _Scale) -> list[float]:
     """Return requests per bin of the axis, each bucket spread over its own width.
 
     Empty buckets may have been left out, so a bucket far from its neighbour keeps the usual width instead of filling the gap.
@@ -138,7 +138,7 @@ def _bins(series: LoadSeries, scale: _Scale, count: int) -> list[float]:
     ends = [(scale(upper), requests) for upper, requests in series.buckets_ms if requests]
     gaps = sorted(right[0] - left[0] for left, right in pairwise(ends))
     usual = 1.5 * gaps[len(gaps) // 2] if gaps else 0.0
-    bins, previous = [0.0] * count, -math.inf
+    bins, previous = [0.0] * _BINS, -math.inf
     for end, requests in ends:
         _spread(bins, max(previous, end - usual, _LEFT), end, requests)
         previous = end

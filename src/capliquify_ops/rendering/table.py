@@ -32,7 +32,7 @@ def boxes_table(decision: Decision, width: int, colour: bool) -> str:
     lines += [_fit(f"{cause(r.code)}: {_safe(r.text)}", width).rstrip() for r in reasons[:_REASONS]]
     if len(reasons) > _REASONS:
         lines.append(f"and {len(reasons) - _REASONS:,} more reasons")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _row(result: BoxResult, width: int, colour: bool) -> str:

@@ -12,10 +12,10 @@ import pytest
 
 from capliquify_ops.configuration import load_settings
 from capliquify_ops.configuration.system import SystemClock, new_run
-from capliquify_ops.identity_providers import token_source
 from capliquify_ops.isolation import build_world
 from capliquify_ops.isolation.people import parts_of
 from capliquify_ops.reference import stack as embedded
+from capliquify_ops.reference import tokens as embedded_tokens
 
 RATE = 4000
 _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "server", "date"}
@@ -90,16 +90,29 @@ class Proxy(ThreadingHTTPServer):
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05})
         self._thread.start()
         self._local = threading.local()
+        self._upstream = []
 
     def stop(self):
         self.shutdown()
         self._thread.join()
         self.server_close()
+        for connection in self._upstream:
+            connection.close()
 
     def forward(self, request):
+        try:
+            return self._forward(request)
+        except (http.client.HTTPException, OSError):
+            self._local.connection = None
+            return self._forward(request)
+
+    def _forward(self, request):
         connection = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = http.client.HTTPConnection(self.upstream.hostname, self.upstream.port, timeout=20)
+            connection = self._local.connection = http.client.HTTPConnection(
+                self.upstream.hostname, self.upstream.port, timeout=20
+            )
+            self._upstream.append(connection)
         connection.putrequest(request.method, request.path, skip_host=True, skip_accept_encoding=True)
         connection.putheader("Host", self.upstream.netloc)
         for name, value in request.headers:
@@ -135,7 +148,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(answer.body)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _any
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _any  # noqa: N815 -- named by the base class
 
     def log_message(self, *args):
         """Nothing."""
@@ -155,14 +168,33 @@ def direct_target(generous_stack):
     return dataclasses.replace(target, profile=dataclasses.replace(target.profile, rate_limit=RATE))
 
 
+class Tokens:
+    """The embedded identity provider without the program around it, which takes longer to start than to sign."""
+
+    def __init__(self, folder, clock):
+        self._folder = folder
+        self._clock = clock
+
+    def tokens(self, requests):
+        return embedded_tokens.make_tokens(self._folder, requests, self._clock)
+
+    def forget(self, run):
+        embedded_tokens.forget(self._folder, run)
+
+
 @pytest.fixture(scope="session")
-def world_on(direct_target):
+def token_maker(generous_stack):
+    return Tokens(generous_stack.run_folder, SystemClock())
+
+
+@pytest.fixture(scope="session")
+def world_on(direct_target, token_maker):
     """Builds a world on the stack, seen through an address of the test's choice."""
     clock = SystemClock()
 
-    def build(base_url=None, **options):
-        target = dataclasses.replace(direct_target, base_url=base_url or direct_target.base_url)
-        return build_world(target, token_source(target.identity, clock), new_run(), clock, **options)
+    def build(base_url=None, **changes):
+        target = dataclasses.replace(direct_target, base_url=base_url or direct_target.base_url, **changes)
+        return build_world(target, token_maker, new_run(), clock)
 
     return build
 

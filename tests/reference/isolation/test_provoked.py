@@ -11,6 +11,7 @@ import pytest
 
 from capliquify_ops.database import fill, operator
 from capliquify_ops.isolation import controls, run_control, run_scenario, scenarios
+from capliquify_ops.isolation.exchange import Call
 from capliquify_ops.isolation.people import parts_of
 from capliquify_ops.model.finding import Level
 from capliquify_ops.model.outcome import Grade, Outcome
@@ -35,6 +36,15 @@ PROOFS = {
     "a viewer's change is made and refused",
     "the tenant of whoever came last",
     "unsigned tokens are believed",
+    "members administrate",
+    "viewers write",
+}
+WITHIN_ONE_TENANT = {
+    "a promotion to admin",
+    "a promotion to owner",
+    "a viewer's change is made and refused",
+    "members administrate",
+    "viewers write",
 }
 """Faults whose witness is another tenant's secret or a changed row; the others are answers against the contract."""
 
@@ -82,7 +92,9 @@ def _(cast, tools):
 @fault("int_04_missing_organization", "the organisation is guessed")
 def _(cast, tools):
     def lie(request, forward):
-        return forward(request if request.organization else request.with_header("X-Organization-ID", request.claims.get("org_id")))
+        return forward(
+            request if request.organization else request.with_header("X-Organization-ID", request.claims.get("org_id"))
+        )
 
     return lie
 
@@ -463,22 +475,47 @@ def run(check, world):
     return (run_scenario if check.startswith("int_") else run_control)(check, world)
 
 
+def remove_strays(world):
+    """Delete the rows that a fault left in the wrong tenant."""
+    for key, other in (("a", "b"), ("b", "a")):
+        rows = world.get(f"{key}.owner", "/api/products?limit=100").data
+        secrets = [canary.token for canary in world.caller.canaries if canary.tenant == other]
+        for row in rows:
+            if any(secret in json.dumps(row) for secret in secrets):
+                world.send(Call("DELETE", f"/api/products/{row['id']}", world.person(f"{key}.owner")))
+
+
+@pytest.fixture(scope="module")
+def healthy():
+    """Checks whose latest run on the untouched service was healthy: the next fault need not measure that again."""
+    return set()
+
+
 @pytest.mark.parametrize(("check", "name"), sorted(FAULTS), ids=lambda text: text.replace(" ", "-"))
-def test_a_fault_is_found(check, name, world, cast, make, lie):
+def test_a_fault_is_found(check, name, world, cast, make, lie, healthy):  # noqa: PLR0917
     """The check is healthy on the service, failing through one fault with a witness that names it, and healthy again."""
-    before = run(check, world)
-    assert before.outcome is Outcome.HEALTHY, before.why
+    if check not in healthy:
+        before = run(check, world)
+        assert before.outcome is Outcome.HEALTHY, before.why
+    healthy.discard(check)
     lie(FAULTS[check, name](cast, make))
     found = run(check, world)
     assert found.outcome is Outcome.FAILING, found.why
     assert found.witness is not None
     assert found.witness.lines
     assert (found.grade is Grade.PROOF) is (name in PROOFS), found.why
-    assert (found.escalation is Level.L3) is (name in PROOFS)
-    assert not any(canary.token in text for canary in world.caller.canaries if canary.token.startswith("canary") for text in found.witness.lines)
+    assert (found.escalation is Level.L3) is (name in PROOFS - WITHIN_ONE_TENANT)
+    assert not any(
+        canary.token in text
+        for canary in world.caller.canaries
+        if canary.token.startswith("canary")
+        for text in found.witness.lines
+    )
     lie(None)
+    remove_strays(world)
     after = run(check, world)
     assert after.outcome is Outcome.HEALTHY, after.why
+    healthy.add(check)
 
 
 def test_every_built_check_is_provoked():

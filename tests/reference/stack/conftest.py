@@ -105,7 +105,9 @@ def starter(base) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     begun = []
 
     def run(program: str, *arguments: str, python: str = sys.executable, **options: object) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen([python, "-c", program, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **options)
+        process = subprocess.Popen(
+            [python, "-c", program, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **options
+        )
         begun.append(process)
         return process
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from capliquify_ops.model.errors import TargetUnreachable, UsageError
+from capliquify_ops.model.errors import ConfigurationInvalid, TargetUnreachable, UsageError
 from capliquify_ops.reference import stack
 from capliquify_ops.reference.stack_protocol import Options, from_line
 
@@ -93,8 +93,15 @@ def test_close_after_a_killed_supervisor_removes_the_folder(machine, base):
     nothing_left(machine, base, processes, ports_of(started))
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, "closed pipe"], ids=str)
-@pytest.mark.parametrize("reached", ["lock", "initdb.log", "identity.log", "postgresql.conf", "postgres/data/postmaster.pid", "service.log"])
+STEPS = ("lock", "initdb.log", "identity.log", "postgresql.conf", "postgres/data/postmaster.pid", "service.log")
+ENDS = [(step, signal.SIGTERM) for step in STEPS] + [
+    (STEPS[1], signal.SIGINT),
+    (STEPS[3], signal.SIGHUP),
+    (STEPS[4], "closed pipe"),
+]
+
+
+@pytest.mark.parametrize(("reached", "how"), ENDS, ids=str)
 def test_end_during_the_start_leaves_nothing(machine, base, reached, how):
     """A supervisor that is told to end half-way through its start takes down what it had made."""
     supervisor = subprocess.Popen(stack.SUPERVISOR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
@@ -162,6 +169,15 @@ def test_folder_without_postgres_is_refused(base, tmp_path):
     """A folder of programs that has none is a mistake of the call."""
     with pytest.raises(UsageError, match="no program postgres and initdb"):
         stack.start(base=base, service=False, postgres_bin=tmp_path)
+    assert list(base.iterdir()) == []
+
+
+def test_missing_extra_is_named(base, monkeypatch):
+    """Without the extra the error says what to install, and nothing is started."""
+    monkeypatch.setattr(stack, "find_spec", lambda name: None if name == "granian" else True)
+    with pytest.raises(ConfigurationInvalid, match="needs granian") as caught:
+        stack.start(base=base)
+    assert "capliquify-ops[reference]" in caught.value.hint
     assert list(base.iterdir()) == []
 
 

@@ -42,7 +42,13 @@ def test_server_runs_without_rights(server):
 def test_settings_are_those_of_a_throwaway_server(server):
     """Nothing is made durable, statements are counted, and a fleet's locks fit."""
     _, started = server
-    wanted = {"fsync": "off", "jit": "off", "max_connections": "100", "max_locks_per_transaction": "256", "track_functions": "all"}
+    wanted = {
+        "fsync": "off",
+        "jit": "off",
+        "max_connections": "100",
+        "max_locks_per_transaction": "256",
+        "track_functions": "all",
+    }
     wanted |= {"TimeZone": "UTC", "lc_messages": "C", "password_encryption": "scram-sha-256"}
     with operator(Secret(started.superuser_url), "test") as session, session.transaction():
         assert {name: session.value(f"SELECT current_setting('{name}')") for name in wanted} == wanted
@@ -62,7 +68,9 @@ def test_owner_cannot_log_in_and_owns_the_database(server):
     with observer(Secret(started.database_url), "test") as session, session.transaction():
         owner = {"owner": started.roles.owner}
         assert session.value("SELECT rolcanlogin FROM pg_roles WHERE rolname = %(owner)s", owner) is False
-        assert session.value("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()") == owner["owner"]
+        assert (
+            session.value("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()") == owner["owner"]
+        )
 
 
 def test_no_role_of_the_product_is_privileged(server):

@@ -76,9 +76,14 @@ def test_tampered_token_asks_for_what_was_wanted(running, tenant):
     """Read without its signature, a tampered token says exactly what a valid one would."""
     import jwt
 
-    said = [jwt.decode(token, options={"verify_signature": False}) for token in made(running, request_of(tenant), request_of(tenant, TokenVariant.TAMPERED))]
+    said = [
+        jwt.decode(token, options={"verify_signature": False})
+        for token in made(running, request_of(tenant), request_of(tenant, TokenVariant.TAMPERED))
+    ]
     assert said[0].keys() == said[1].keys()
-    assert [said[0][name] for name in ("sub", "org_id", "iss", "azp")] == [said[1][name] for name in ("sub", "org_id", "iss", "azp")]
+    assert [said[0][name] for name in ("sub", "org_id", "iss", "azp")] == [
+        said[1][name] for name in ("sub", "org_id", "iss", "azp")
+    ]
 
 
 def test_platform_administrator_belongs_to_no_organisation(running, tenant):

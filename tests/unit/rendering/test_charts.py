@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capliquify_ops.signoff.report.charts import load_run
+from capliquify_ops.signoff.report.charts import charts_of, load_run
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -79,3 +79,17 @@ def test_the_limit_may_be_missing(build):
     run = json.loads(build.LOAD_RUN)
     del run["limit_ms"]
     assert load_run(json.dumps(run).encode()).series.limit_ms is None
+
+
+def test_only_digests_are_asked_for(build):
+    """The reader of raw data is never asked for a name that is no digest, nor twice for the same chart."""
+    asked = []
+
+    def raw(digest):
+        asked.append(digest)
+        return build.LOAD_RUN
+
+    names = (build.LOAD_DIGEST, "../../etc/passwd", "x" * 5000, "\0", build.LOAD_DIGEST)
+    record = build.record("request_latency", "load", "t", raw=names)
+    assert len(list(charts_of((record, record), raw))) == 1
+    assert asked == [build.LOAD_DIGEST]

@@ -61,16 +61,15 @@ class Series:
     """Labelled values of one worker. `labels` is the text between the braces, such as 'method="GET"'."""
 
     def __init__(self, folder: Path, process: int) -> None:
-        self._file = (folder / f"metrics-{process}.bin").open("w+b")
-        self._file.truncate(_RECORDS * _RECORD_BYTES)
-        self._memory = mmap.mmap(self._file.fileno(), _RECORDS * _RECORD_BYTES)
+        with (folder / f"metrics-{process}.bin").open("w+b") as file:
+            file.truncate(_RECORDS * _RECORD_BYTES)
+            self._memory = mmap.mmap(file.fileno(), _RECORDS * _RECORD_BYTES)
         self._offsets: dict[str, int] = {}
         self._histograms: dict[tuple[str, str], list[int]] = {}
 
     def close(self) -> None:
         """Lets go of the mapped file; its totals stay for the next scrape."""
         self._memory.close()
-        self._file.close()
 
     def count(self, name: str, labels: str = "", by: float = 1.0) -> None:
         """Adds to a counter."""

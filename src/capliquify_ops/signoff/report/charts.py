@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn
@@ -16,7 +17,9 @@ RawReader = Callable[[str], bytes | None]
 """Gives the raw bytes of a digest, or None where they are not kept."""
 
 KIND = "load_run/1"
-_LARGEST = 20_000_000
+_LARGEST = 200_000_000
+"""A soak of hours keeps every sample; what is larger is left to other tools."""
+_DIGEST = re.compile("[0-9a-f]{64}")
 _PER_SECOND_COLUMNS = 4
 
 
@@ -37,7 +40,8 @@ def charts_of(records: tuple[Record, ...], raw: RawReader) -> Iterator[LoadChart
     drawn: set[str] = set()
     for record in records:
         for digest in record.raw:
-            run = None if digest in drawn else load_run(raw(digest))
+            wanted = digest not in drawn and _DIGEST.fullmatch(digest)
+            run = load_run(raw(digest)) if wanted else None
             if run is not None:
                 drawn.add(digest)
                 yield _charts(record, run, f"load{len(drawn)}")

@@ -1,0 +1,59 @@
+"""The generator alone against a trivial endpoint, beside Locust's own closed loop: what a request costs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from capliquify_ops.configuration import Target, TargetClass, load_profile
+from capliquify_ops.load import Caller, Plan, run_load
+from capliquify_ops.load.figures import figures
+from capliquify_ops.model.secret import Secret
+
+HERE = Path(__file__).parent
+SECONDS = 4.0
+CONNECTIONS = 100
+
+
+@pytest.fixture(scope="module")
+def base_url():
+    with subprocess.Popen(
+        [sys.executable, HERE / "endpoint.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        process.stdin.close()
+
+
+@pytest.mark.parametrize("rate", [300, 1000])
+def test_open_arrivals(benchmark, base_url, rate):
+    """At the rates of both checks the generator keeps its schedule, with most of a core to spare."""
+    caller = Caller(Secret("token"), {"X-Organization-ID": "org_a"}, "sku-a-")
+    plan = Plan(base_url, rate, SECONDS, (caller,), ("/api/products",), warmup_s=0.5, connections=CONNECTIONS)
+    target = Target("endpoint", TargetClass.LOOPBACK, load_profile("capliquify", Path()), base_url=base_url)
+    run = benchmark.pedantic(run_load, args=(plan,), kwargs={"target": target}, rounds=1)
+    found = figures(run)
+    kept = (
+        "offered_per_s",
+        "failed",
+        "generator_cpu_ratio",
+        "generator_memory_bytes",
+        "slip_p99_ms",
+        "loop_lag_p99_ms",
+        "p99_ms",
+    )
+    benchmark.extra_info |= {key: found[key] for key in kept}
+    benchmark.extra_info["requests_per_cpu_second"] = round(len(run.samples) / run.health.cpu_s)
+    assert found["failed"] == 0
+    assert found["generator_cpu_ratio"] < 0.9
+
+
+def test_peer_closed_loop(benchmark, base_url):
+    """Locust's closed loop, which neither keeps a schedule nor looks at the payload, for comparison."""
+    command = [sys.executable, HERE / "peer_closed_loop.py", base_url, str(CONNECTIONS), str(SECONDS)]
+    done = benchmark.pedantic(subprocess.run, args=(command,), kwargs={"capture_output": True, "check": True}, rounds=1)
+    found = json.loads(done.stdout)
+    benchmark.extra_info["requests_per_cpu_second"] = round(found["requests"] / found["cpu_s"])
+    benchmark.extra_info["requests_per_s"] = round(found["requests"] / found["wall_s"])
+    assert found["requests"] > 0

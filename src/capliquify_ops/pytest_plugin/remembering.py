@@ -1,0 +1,26 @@
+"""A source of tokens that tells the redactor each token it hands out."""
+
+from collections.abc import Sequence
+
+from capliquify_ops.evidence.redaction import Redactor
+from capliquify_ops.model.protocols import TokenRequest, TokenSource
+
+
+class Remembering:
+    """Passes requests on; a token that was handed out is never written anywhere, whatever it looks like."""
+
+    def __init__(self, source: TokenSource, redactor: Redactor) -> None:
+        self._source = source
+        self._redactor = redactor
+
+    def tokens(self, requests: Sequence[TokenRequest]) -> list[str | None]:
+        """Return the tokens asked for."""
+        found = self._source.tokens(requests)
+        for token in found:
+            if token is not None:
+                self._redactor.learn(token)
+        return found
+
+    def forget(self, run: str) -> None:
+        """Remove what a run made."""
+        self._source.forget(run)

@@ -1,0 +1,313 @@
+"""The plugin on a real target: whatever happens to a test, its box is ticked only by a record that passed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+HEAD = """
+import os, signal, pytest
+from capliquify_ops.pytest_plugin import check
+from capliquify_ops.model.finding import Evidence, Finding, Subject, SubjectKind
+from capliquify_ops.model.names import check_id
+from capliquify_ops.model.outcome import Outcome, Severity
+
+def finding(outcome=Outcome.HEALTHY, why="all is well"):
+    evidence = Evidence("x", "y", "2026-01-02T03:04:05.000Z", 1.0)
+    subject = Subject(SubjectKind.DATABASE, "d")
+    return Finding(check_id("registry_catalogue"), subject, outcome, Severity.HIGH, evidence, why, 1, 1)
+"""
+GOOD = """
+@check("registry_catalogue")
+def test_good(require):
+    \"\"\"Every tenant has its schema.\"\"\"
+    require(finding())
+"""
+
+
+@pytest.fixture
+def gate(tmp_path, database):
+    """Runs pytest on a suite of one file against this test's database; returns exit code, output and signoff.json."""
+    (tmp_path / "observer.url").write_text(database.observer_url.reveal())
+    (tmp_path / "gate.toml").write_text('[targets.here]\nclass = "loopback"\ndatabase_url_file = "observer.url"\n')
+
+    class Gate:
+        folder = tmp_path
+        evidence = tmp_path / "evidence"
+
+        def command(self, *options):
+            arguments = ["--config", str(tmp_path / "gate.toml"), "--target", "here", "--evidence-dir", str(self.evidence)]
+            suite = tmp_path / "suite"
+            return [sys.executable, "-m", "pytest", str(suite), "-c", "/dev/null", "-p", "no:cacheprovider", *arguments, *options]
+
+        def write(self, body):
+            (tmp_path / "suite").mkdir(exist_ok=True)
+            (tmp_path / "suite" / "test_it.py").write_text(HEAD + body)
+
+        def run(self, body, *options, **environment):
+            self.write(body)
+            done = subprocess.run(
+                self.command(*options), capture_output=True, text=True, cwd=tmp_path, env=os.environ | environment, check=False
+            )
+            self.output = done.stdout + done.stderr
+            self.code = done.returncode
+            return self
+
+        def records(self):
+            paths = sorted((self.evidence / "records").glob("*.json"))
+            return {record["check"]: record for record in map(json.loads, map(type(tmp_path).read_text, paths))}
+
+        def box(self, name="integration"):
+            document = json.loads((self.evidence / "signoff.json").read_text())
+            return next(box for box in document["boxes"] if box["id"] == name)
+
+        def state(self, check="registry_catalogue"):
+            found = [record["state"] for record in self.box()["records"] if record["check"] == check]
+            return found[0] if found else "absent"
+
+    return Gate()
+
+
+def test_a_healthy_finding_passes(gate):
+    """A test that requires a healthy finding leaves a passed record with claim, finding, times and target."""
+    gate.run(GOOD)
+    record = gate.records()["registry_catalogue"]
+    assert record["state"] == "passed"
+    assert record["title"] == "Every tenant has its schema."
+    assert record["findings"][0]["why"] == "all is well"
+    assert record["started_at"] <= record["finished_at"]
+    assert record["target"]["name"] == "here"
+    assert (gate.evidence / "report" / "index.html").is_file()
+    assert (gate.evidence / "junit.xml").is_file()
+    assert str(gate.evidence / "report" / "index.html") in gate.output
+
+
+def test_one_pass_is_not_a_ticked_sheet(gate):
+    """pytest's 0 is raised to 1 while a measured box is open, and the output says which in one line."""
+    gate.run(GOOD)
+    assert gate.code == 1
+    assert "not ticked: integration, load, security" in gate.output
+
+
+CASES = {
+    "skipped": ('@pytest.mark.skip\n@check("registry_catalogue")\ndef test_it(require):\n    """C."""\n', "not_run"),
+    "skips itself": (
+        '@check("registry_catalogue")\ndef test_it(require):\n    """C."""\n    require(finding())\n    pytest.skip("x")\n',
+        "not_run",
+    ),
+    "xfailed": (
+        '@pytest.mark.xfail\n@check("registry_catalogue")\ndef test_it(require):\n    """C."""\n    assert 0\n',
+        "not_run",
+    ),
+    "xpassed": (
+        '@pytest.mark.xfail\n@check("registry_catalogue")\ndef test_it(require):\n    """C."""\n    require(finding())\n',
+        "not_run",
+    ),
+    "not run": ('@check("registry_catalogue")\ndef test_it(not_run):\n    """C."""\n    not_run("no Prometheus")\n', "not_run"),
+    "failing": (
+        '@check("registry_catalogue")\ndef test_it(require):\n    """C."""\n    require(finding(Outcome.FAILING, "leak"))\n',
+        "failed",
+    ),
+    "failing beside healthy": (
+        '@check("registry_catalogue")\ndef test_it(require):\n    """C."""\n    require(finding(), finding(Outcome.FAILING, "leak"))\n',
+        "failed",
+    ),
+    "failing and swallowed": (
+        '@check("registry_catalogue")\ndef test_it(require):\n    """C."""\n    try:\n        require(finding(Outcome.FAILING, "leak"))\n'
+        "    except AssertionError:\n        pass\n",
+        "failed",
+    ),
+    "inconclusive": (
+        '@check("registry_catalogue")\ndef test_it(require):\n    """C."""\n    require(finding(Outcome.INCONCLUSIVE, "no grant"))\n',
+        "inconclusive",
+    ),
+    "no findings": ('@check("registry_catalogue")\ndef test_it(require):\n    """C."""\n    require()\n', "inconclusive"),
+    "measured nothing": ('@check("registry_catalogue")\ndef test_it(require):\n    """C."""\n', "error"),
+    "crashed": (
+        '@check("registry_catalogue")\ndef test_it(require):\n    """C."""\n    require(finding())\n    1 / 0\n',
+        "error",
+    ),
+    "bare assert": (
+        '@check("registry_catalogue")\ndef test_it(require):\n    """C."""\n    require(finding())\n    assert 0\n',
+        "error",
+    ),
+    "fixture crashed": (
+        '@pytest.fixture\ndef bad():\n    1 / 0\n\n@check("registry_catalogue")\ndef test_it(bad, require):\n    """C."""\n    require(finding())\n',
+        "error",
+    ),
+    "teardown crashed": (
+        '@pytest.fixture\ndef bad():\n    yield\n    1 / 0\n\n@check("registry_catalogue")\ndef test_it(bad, require):\n    """C."""\n    require(finding())\n',
+        "error",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_anything_else_leaves_the_box_unticked(gate, case):
+    """A test that skips, is expected to fail, fails, cannot tell, crashes or measures nothing leaves its state and no tick."""
+    body, expected = CASES[case]
+    gate.run(body)
+    assert gate.state() == expected
+    assert gate.code == 1
+    assert gate.box()["state"] != "passed"
+    junit = (gate.evidence / "junit.xml").read_text()
+    assert "<skipped" not in junit
+    assert "Traceback" not in gate.output or case in {"crashed", "bare assert", "fixture crashed", "teardown crashed"}
+
+
+def test_not_run_and_inconclusive_are_errors_of_pytest(gate):
+    """What nobody knows is shown as an error, not as a failure and not as a skip."""
+    gate.run(CASES["not run"][0])
+    assert "1 error" in gate.output
+    assert "no Prometheus" in gate.output
+    assert "skipped" not in gate.output
+
+
+@pytest.mark.parametrize(
+    ("body", "options"),
+    [
+        (GOOD, ["--deselect", "suite/test_it.py::test_good"]),
+        (GOOD, ["-k", "nothing_of_that_name"]),
+        ("import no_such_module\n" + GOOD, []),
+        ("", []),
+        ('@check("structure_equality")\ndef test_first():\n    """C."""\n    assert 0\n' + GOOD, ["-x"]),
+    ],
+    ids=["deselected", "no tests", "uncollectable", "empty", "stopped by -x"],
+)
+def test_what_was_never_started_has_no_record(gate, body, options):
+    """A test that is deselected, not collected, not there or behind `-x` leaves no record, so its box stays open."""
+    gate.run(body, *options)
+    assert gate.code != 0
+    assert "registry_catalogue" not in gate.records()
+
+
+def test_a_crash_of_pytest_leaves_a_started_record(gate):
+    """A run that is killed in the middle of a test leaves a started record; the verdict reads it as not run, an earlier pass or not."""
+    gate.run(GOOD)
+    gate.run(GOOD.replace("require(finding())", "os.kill(os.getpid(), signal.SIGKILL)"))
+    assert gate.code == -signal.SIGKILL
+    done = subprocess.run(
+        [sys.executable, "-m", "capliquify_ops.cli", "signoff", "verify", "--evidence-dir", str(gate.evidence), "--json"],
+        capture_output=True,
+        text=True,
+        cwd=gate.folder,
+        check=False,
+    )
+    assert done.returncode == 11
+    box = json.loads(done.stdout)["boxes"][0]
+    assert [record["state"] for record in box["records"] if record["check"] == "registry_catalogue"] == ["not_run"]
+
+
+def test_an_interrupt_keeps_what_was_measured(gate):
+    """Ctrl-C: finished records and the report are there, the interrupted one reads as not run."""
+    gate.write(
+        GOOD
+        + '\n@check("structure_equality")\ndef test_long(tmp_path):\n    """C."""\n    open("started", "w")\n    signal.pause()\n'
+    )
+    running = subprocess.Popen(gate.command(), cwd=gate.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    deadline = time.monotonic() + 60
+    while not (gate.folder / "started").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=60)
+    assert running.returncode == 2
+    assert gate.state() == "passed"
+    assert gate.state("structure_equality") == "not_run"
+
+
+@pytest.mark.parametrize("options", [["-n", "2"], ["--lf"], ["--ff"]])
+def test_what_would_blur_the_evidence_is_refused(gate, options):
+    """Parallel runs and partial re-runs are refused with 64 (in a worker of xdist: not passed), and leave no record."""
+    gate.run(GOOD, *options, "-p", "xdist", "-p", "cacheprovider")
+    assert gate.code != 0
+    assert gate.records() == {}
+    assert "cannot be used" in gate.output
+
+
+def test_tests_without_a_check_are_left_alone(gate):
+    """In a run without checks the plugin opens no target, writes nothing, and changes no exit code."""
+    gate.run("def test_plain():\n    pass\n")
+    assert gate.code == 0
+    assert not gate.evidence.exists()
+
+
+def test_a_read_only_evidence_folder(gate):
+    """An evidence folder that cannot be made is one sentence and 73, before anything is measured."""
+    gate.evidence.parent.mkdir(exist_ok=True)
+    gate.evidence.write_text("a file")
+    gate.run(GOOD)
+    assert gate.code == 73
+    assert "--evidence-dir" in gate.output
+    assert "Traceback" not in gate.output
+
+
+def test_a_full_disk_in_the_middle(gate):
+    """A disk that fills up while measuring ends the run with a sentence; nothing half-written is taken for evidence."""
+    body = GOOD.replace(
+        "require(finding())",
+        "import shutil, pathlib; shutil.rmtree('evidence/records'); os.symlink('/dev/full', 'evidence/records'); require(finding())",
+    )
+    gate.run(body)
+    assert gate.code == 73
+    assert "Traceback" not in gate.output
+
+
+def test_an_edited_record_is_found(gate):
+    """A record edited by hand makes `signoff verify` end with 15."""
+    gate.run(CASES["failing"][0])
+    for path in (gate.evidence / "records").glob("*.json"):
+        path.write_text(path.read_text().replace('"state":"failed"', '"state":"passed"'))
+    done = subprocess.run(
+        [sys.executable, "-m", "capliquify_ops.cli", "signoff", "verify", "--evidence-dir", str(gate.evidence)],
+        capture_output=True,
+        text=True,
+        cwd=gate.folder,
+        check=False,
+    )
+    assert done.returncode == 15
+    assert "changed after it was written" in done.stderr
+
+
+@pytest.mark.parametrize(("case", "code"), [("failing", 10), ("not run", 11), ("inconclusive", 11), ("measured nothing", 20)])
+def test_the_gates_exit_codes(gate, case, code):
+    """`signoff verify` ends with the code of the worst cause (an inconclusive check beside boxes that are not run: 11)."""
+    gate.run(CASES[case][0])
+    command = [sys.executable, "-m", "capliquify_ops.cli", "signoff", "verify", "--evidence-dir", str(gate.evidence)]
+    assert subprocess.run(command, cwd=gate.folder, capture_output=True, check=False).returncode == code
+
+
+def test_secrets_never_reach_the_evidence(gate, database):
+    """The connection string, planted in a claim, a finding, captured output and a traceback, is in no byte that is written or printed."""
+    secret = "p4ssw0rd-Zq8-visible"
+    (gate.folder / "observer.url").write_text(database.observer_url.reveal() + f"&application_name={secret}")
+    planted = (gate.folder / "observer.url").read_text()
+    body = (
+        f'@check("registry_catalogue")\ndef test_it(require):\n    """Claim."""\n    print({planted!r})\n'
+        f"    require(finding(why={planted!r}))\n    raise RuntimeError({planted!r})\n"
+    )
+    gate.run(body)
+    assert gate.state() == "error"
+    written = b"".join(path.read_bytes() for path in gate.evidence.rglob("*") if path.is_file())
+    assert planted.encode() not in written
+    assert planted not in gate.output.replace(f"RuntimeError({planted!r})", "").replace(f"print({planted!r})", "")
+
+
+def test_any_secret_of_any_setting_stays_out(gate, database):
+    """A password in the configuration is masked wherever a suite might have let it out."""
+    password = "Zq8-p4ss-visible"
+    (gate.folder / "gate.toml").write_text(
+        f'[targets.here]\nclass = "loopback"\ndatabase_url_file = "observer.url"\n'
+        "[targets.other]\n"
+        f'[targets.other.identity]\nprovider = "static"\n[targets.other.identity.tokens]\nuser = "{password}"\n'
+    )
+    gate.run(
+        f'@check("registry_catalogue")\ndef test_it(require):\n    """Claim {password}."""\n'
+        f"    print('{password}'); require(finding(why='{password}'))\n    assert 0, '{password}'\n"
+    )
+    written = b"".join(path.read_bytes() for path in gate.evidence.rglob("*") if path.is_file())
+    assert password.encode() not in written

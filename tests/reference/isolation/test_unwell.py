@@ -1,0 +1,94 @@
+"""A service that is ill, away or busy is neither a leak nor a pass."""
+
+import itertools
+
+import pytest
+
+from capliquify_ops.isolation import controls, run_control, run_scenario, scenarios
+from capliquify_ops.model.outcome import Grade, Outcome
+
+BUILT = [row.check for row in (*scenarios(), *controls()) if row.measure]
+POSITIVE = {
+    "int_01_valid_session",
+    "int_10_professional_ai",
+    "int_13_admin_creates_product",
+    "int_16_a_sees_only_a",
+    "int_17_b_sees_only_b",
+}
+"""Scenarios that claim a success: a service that serves nobody fails them."""
+
+
+def run(check, world):
+    return (run_scenario if check.startswith("int_") else run_control)(check, world)
+
+
+def ill(make, status, body, kind="text/html"):
+    answer = make.answer(status, [("Content-Type", kind)], body)
+    return lambda request, forward: answer
+
+
+@pytest.mark.parametrize("check", BUILT)
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, b'{"success": false, "error": "internal_error"}'),
+        (200, b"<html>Welcome</html>"),
+        (200, b'{"success": true, "data": []}'),
+    ],
+    ids=["500", "html", "empty"],
+)
+def test_a_service_that_answers_everything_the_same_way(check, status, body, world, make, lie):
+    """A service that answers everything with 500, a page, or an empty success passes no check and is no proof of a leak."""
+    lie(ill(make, status, body))
+    found = run(check, world)
+    allowed = {Outcome.INCONCLUSIVE, Outcome.FAILING} if check in POSITIVE else {Outcome.INCONCLUSIVE}
+    assert found.outcome in allowed, found.why
+    assert found.grade is not Grade.PROOF
+    assert found.escalation is None
+
+
+@pytest.mark.parametrize("check", BUILT)
+def test_a_service_that_goes_away(check, world, lie):
+    """A service that drops every connection after the first few requests makes the check inconclusive, with the reason."""
+    left = itertools.count(4, -1)
+    lie(lambda request, forward: forward(request) if next(left) > 0 else None)
+    found = run(check, world)
+    if check == "int_01_valid_session":
+        assert found.outcome is Outcome.HEALTHY  # three requests are all it needs
+        return
+    assert found.outcome is Outcome.INCONCLUSIVE, found.why
+    assert "cannot be reached" in found.why or "untouched" in found.why, found.why
+
+
+def test_what_was_seen_before_it_went_away_counts(world, cast, lie):
+    """A leak that was seen before the service went away is still reported."""
+    left = itertools.count(20, -1)
+
+    def fault(request, forward):
+        if next(left) < 0:
+            return None
+        return forward(
+            cast.as_(request, "b.owner") if cast.who(request) == "a.owner" and request.route == "/api/sales" else request
+        )
+
+    lie(fault)
+    found = run("sec_001_other_tenants_data", world)
+    assert found.outcome is Outcome.FAILING
+    assert found.grade is Grade.PROOF
+
+
+def test_a_busy_service_is_waited_for(world, make, lie):
+    """429 with a short Retry-After is waited for and changes no verdict."""
+    turns = itertools.count()
+    busy = make.answer(429, [("Retry-After", "0")], b'{"error": "rate_limit_exceeded"}')
+    lie(lambda request, forward: busy if next(turns) % 5 == 3 else forward(request))
+    assert run("int_02_missing_authorization", world).outcome is Outcome.HEALTHY
+
+
+@pytest.mark.parametrize("wait", ["0", "3600"])
+def test_a_service_that_stays_busy(world, make, lie, wait):
+    """429 again and again, or for longer than an audit waits, is inconclusive and says so."""
+    lie(lambda request, forward: make.answer(429, [("Retry-After", wait)], b"{}"))
+    found = run("sec_002_organization_header", world)
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert "429" in found.why or "Retry-After" in found.why

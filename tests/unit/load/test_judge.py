@@ -1,0 +1,196 @@
+"""Both checks as pure functions: which runs pass, fail, or tell nothing."""
+
+from array import array
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from capliquify_ops.configuration import load_limits
+from capliquify_ops.load import api_load, request_latency
+from capliquify_ops.load.api_load import REQUIRED_RATE_EMBEDDED
+from capliquify_ops.load.figures import figures
+from capliquify_ops.load.result import Cut, Health, Side
+from capliquify_ops.load.samples import Samples, Verdict
+from capliquify_ops.model.errors import ConfigurationInvalid
+from capliquify_ops.model.outcome import Outcome, Severity
+
+LIMITS = load_limits()
+BOTH = pytest.mark.parametrize("judge", [request_latency.judge, api_load.judge], ids=["request_latency", "api_load"])
+
+
+def with_verdicts(run, wrong, verdict, status=200):
+    """The same run with some of its samples changed."""
+    samples = Samples()
+    samples.extend(run.samples)
+    for row in wrong:
+        samples.verdict[row], samples.status[row] = verdict, status
+    return replace(run, samples=samples)
+
+
+def test_a_good_run_of_the_first_load_check_passes_one_check_and_not_the_other(make_run):
+    """300 requests/s for 30 s are what `request_latency` asks; of the sign-off's claim they are a part, which is said."""
+    run = make_run()
+    assert request_latency.judge(run, LIMITS).outcome is Outcome.HEALTHY
+    found = api_load.judge(run, LIMITS, required_rate=REQUIRED_RATE_EMBEDDED)
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert "300 of 500 requests/s and 30 of 600 s" in found.why
+    assert "300 of 1000 requests/s" in api_load.judge(run, LIMITS).why
+
+
+def test_the_claim_passes_at_its_rate_for_its_time(make_run):
+    """1,000 requests/s for 600 s within limits is what the sheet may tick."""
+    limits = load_limits({"load_required_seconds": 10}, "test")
+    run = make_run(rate=1000, seconds=10)
+    found = api_load.judge(run, limits)
+    assert found.outcome is Outcome.HEALTHY
+    assert found.examined == found.eligible == 10_000
+
+
+@BOTH
+@given(st.integers(0, 12))
+@settings(max_examples=20, deadline=None)
+def test_nine_failures_of_nine_thousand_are_too_many(make_run, judge, failures):
+    """Errors must stay below 0.1 %: exactly 0.1 % fails."""
+    found = judge(with_verdicts(make_run(), range(failures), Verdict.STATUS, 503), LIMITS)
+    assert (found.outcome is Outcome.FAILING) == (failures >= 9)
+    assert found.measured["failed"] == failures
+
+
+@BOTH
+@given(st.integers(1, 400))
+@settings(max_examples=30, deadline=None)
+def test_latency_limits_are_strict(make_run, judge, milliseconds):
+    """A run whose every answer takes as long as the strictest limit fails."""
+    strictest = 200 if judge is request_latency.judge else 50
+    found = judge(make_run([milliseconds * 1000] * 9000), LIMITS)
+    assert (found.outcome is Outcome.FAILING) == (milliseconds >= strictest)
+
+
+@BOTH
+@pytest.mark.parametrize("trouble", ["slip", "lag", "cpu", "dropped", "died", "unwatched"])
+def test_a_generator_in_trouble_neither_passes_nor_fails(make_run, judge, trouble):
+    """Whether the service looks good or bad, a run of a sick generator is inconclusive and says why."""
+    for latency in (30_000, 900_000):
+        run = make_run([latency] * 9000)
+        sick = {
+            "slip": make_run([latency] * 9000, slip_us=20_000),
+            "lag": make_run([latency] * 9000, lag_us=20_000),
+            "cpu": replace(run, health=replace(run.health, cpu_s=28.0)),
+            "dropped": make_run([latency] * 8900),
+            "died": replace(run, cut=Cut(Side.GENERATOR, "the generator ended early (exit code -9)")),
+            "unwatched": replace(run, health=replace(run.health, lags_us=array("i"))),
+        }[trouble]
+        found = judge(sick, LIMITS)
+        assert found.outcome is Outcome.INCONCLUSIVE
+        assert "The generator, not the service" in found.why
+
+
+@BOTH
+def test_requests_left_over_while_every_connection_waited_are_the_services_failures(make_run, judge):
+    """A service that hangs cannot hide behind requests that found no connection."""
+    run = make_run([5_000] * 8000)
+    assert judge(replace(run, health=replace(run.health, in_flight=100)), LIMITS).outcome is Outcome.FAILING
+
+
+@BOTH
+def test_a_cohort_that_came_late_while_the_generator_slipped_is_inconclusive(make_run, judge):
+    """One second of slips is enough when that second's answers were late, though p99 over the run is fine."""
+    run = make_run([5_000] * 8_920 + [1_500_000] * 80)
+    assert request_latency.judge(run, LIMITS).outcome is Outcome.HEALTHY
+    for row in range(8_920, 9_000):
+        run.samples.slip_us[row] = 1_400_000
+    assert judge(run, LIMITS).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_stalled_second_is_not_sustained_load(make_run):
+    """`api_load` fails on one second in which fewer than 99 % were answered within a second; percentiles would hide it."""
+    run = make_run([5_000] * 8_920 + [1_500_000] * 80)
+    found = api_load.judge(run, LIMITS)
+    assert found.outcome is Outcome.FAILING
+    assert "not sustained" in found.why
+
+
+@BOTH
+def test_a_miss_that_the_generators_own_delay_made_is_inconclusive(make_run, judge):
+    """A p95 over the limit only by how late requests were sent is no verdict on the service."""
+    run = make_run([205_000] * 9000, slip_us=10_000)
+    if judge is api_load.judge:
+        run = make_run([55_000] * 9000, slip_us=10_000)
+    found = judge(run, LIMITS)
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert "own delay" in found.why
+
+
+@BOTH
+def test_too_few_connections_are_no_verdict(make_run, judge):
+    """Two connections cannot carry 300 requests/s within the limit, so waiting for them says nothing of the service."""
+    run = make_run([400_000] * 9000, connections=2)
+    for row in range(9000):
+        run.samples.service_us[row] = 1000
+    found = judge(run, LIMITS)
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert "too few" in found.why
+
+
+@BOTH
+@pytest.mark.parametrize("verdict", [Verdict.FOREIGN, Verdict.EMPTY])
+def test_one_wrong_payload_fails_whatever_the_generator_did(make_run, judge, verdict):
+    """Another tenant's rows are critical; an empty 200 is a failure; neither needs a healthy generator."""
+    for run in (make_run(), make_run(slip_us=50_000)):
+        found = judge(with_verdicts(run, [4711], verdict), LIMITS)
+        assert found.outcome is Outcome.FAILING
+        assert found.severity is (Severity.CRITICAL if verdict is Verdict.FOREIGN else Severity.HIGH)
+
+
+@BOTH
+def test_a_target_that_stopped_answering_fails(make_run, judge):
+    """However few requests failed before the run was ended."""
+    run = make_run([5_000] * 8999, offered=9000, cut=Cut(Side.TARGET, "the target stopped answering 29.9 s into the run"))
+    found = judge(run, LIMITS)
+    assert found.outcome is Outcome.FAILING
+    assert "stopped answering 29.9 s" in found.why
+
+
+@BOTH
+@pytest.mark.parametrize("offered", [0, 9000])
+def test_no_data_is_never_a_pass(make_run, judge, offered):
+    """Zero samples are inconclusive."""
+    found = judge(make_run([], offered=offered, health=Health()), LIMITS)
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert found.examined == 0
+
+
+@BOTH
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(0, 3_000_000), max_size=300),
+    st.tuples(st.integers(0, 60_000), st.integers(0, 100)),
+    st.tuples(st.sampled_from(Verdict), st.integers(0, 300)),
+)
+def test_a_pass_means_that_every_part_of_the_claim_held(make_run, judge, latencies, generator, wrongs):
+    """Whatever the run: HEALTHY only with all requests driven, in time, right, and a healthy generator; figures recomputable."""
+    (slip, in_flight), (verdict, wrong) = generator, wrongs
+    limits = load_limits(
+        dict.fromkeys(("latency_load_rate", "load_required_rate"), 10)
+        | dict.fromkeys(("latency_load_seconds", "load_required_seconds"), 30),
+        "test",
+    )
+    run = make_run(latencies, rate=10, slip_us=slip, health=Health(1.0, 30.0, 1, in_flight, array("i", [slip])))
+    run = with_verdicts(run, range(min(wrong, len(latencies))), verdict, 200 if verdict in {Verdict.OK, Verdict.EMPTY} else 500)
+    found = judge(run, limits)
+    assert dict(found.measured) == dict(figures(run))
+    assert found.why
+    if found.outcome is Outcome.HEALTHY:
+        assert len(latencies) == 300
+        assert verdict is Verdict.OK or not wrong
+        assert sorted(latencies)[284] < limits.number("p95_ms") * 1000
+        assert slip < 20_000
+
+
+def test_a_limit_with_an_unknown_operator_is_a_configuration_error(make_run):
+    """Nothing is judged by a comparison that nobody defined."""
+    odd = replace(LIMITS, by_key={**LIMITS.by_key, "p95_ms": replace(LIMITS["p95_ms"], operator="~")})
+    with pytest.raises(ConfigurationInvalid, match="not an operator"):
+        request_latency.judge(make_run(), odd)
