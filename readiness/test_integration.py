@@ -2,7 +2,11 @@
 
 from collections.abc import Callable
 
+from capliquify_ops.configuration import Limits, Target
+from capliquify_ops.database import Session
+from capliquify_ops.integrity import registry_catalogue, structure_equality
 from capliquify_ops.isolation import World, run_scenario
+from capliquify_ops.model.protocols import Clock
 from capliquify_ops.pytest_plugin import check
 
 Require = Callable[..., None]
@@ -114,3 +118,15 @@ def test_b_sees_only_b(world: World, require: Require) -> None:
 def test_foreign_resource(world: World, require: Require) -> None:
     """Tenant A asking for a resource of tenant B is answered 404, and the other way round."""
     require(run_scenario("int_18_foreign_resource", world))
+
+
+@check("registry_catalogue")
+def test_registry_catalogue(observer_session: Session, target: Target, limits: Limits, clock: Clock, require: Require) -> None:
+    """Every live tenant of the registry has its schema, owned by the owner role, and no tenant schema is without a row."""
+    require(*registry_catalogue.run(observer_session, limits, clock, profile=target.profile, roles=target.roles))
+
+
+@check("structure_equality")
+def test_structure_equality(observer_session: Session, target: Target, limits: Limits, clock: Clock, require: Require) -> None:
+    """The schemas of all live tenants have the same structure."""
+    require(*structure_equality.run(observer_session, limits, clock, profile=target.profile, roles=target.roles))

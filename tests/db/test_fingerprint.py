@@ -10,7 +10,6 @@ from capliquify_ops.database import fill, observer, operator
 from capliquify_ops.model.errors import TenantConflict
 from capliquify_ops.tenants.create import NewTenant, create
 from capliquify_ops.tenants.fingerprint import difference, fleet_fingerprints, schemas, tenant_fingerprint
-from capliquify_ops.tenants.ownership import as_owner
 from capliquify_ops.tenants.structure import Definition, differences, neutral
 
 
@@ -43,8 +42,10 @@ CHANGES = {
         "differs in column companies.currency",
     ),
     "generated": (
-        'ALTER TABLE :"schema".sales DROP COLUMN total_amount;'
-        ' ALTER TABLE :"schema".sales ADD COLUMN total_amount numeric GENERATED ALWAYS AS (quantity + unit_price) STORED',
+        (
+            'ALTER TABLE :"schema".sales DROP COLUMN total_amount;'
+            ' ALTER TABLE :"schema".sales ADD COLUMN total_amount numeric GENERATED ALWAYS AS (quantity + unit_price) STORED'
+        ),
         "differs in column sales.total_amount",
     ),
     "index lost": ('DROP INDEX :"schema".products_category_idx', "lacks index products_category_idx"),
@@ -53,8 +54,10 @@ CHANGES = {
         "differs in index products_category_idx",
     ),
     "index predicate": (
-        'DROP INDEX :"schema".inventory_reorder_idx;'
-        ' CREATE INDEX inventory_reorder_idx ON :"schema".inventory (product_id) WHERE quantity_on_hand < reorder_point',
+        (
+            'DROP INDEX :"schema".inventory_reorder_idx;'
+            ' CREATE INDEX inventory_reorder_idx ON :"schema".inventory (product_id) WHERE quantity_on_hand < reorder_point'
+        ),
         "differs in index inventory_reorder_idx",
     ),
     "index order": (
@@ -66,8 +69,10 @@ CHANGES = {
         "lacks constraint products.products_sku_key",
     ),
     "nulls not distinct": (
-        'DROP INDEX :"schema".api_credentials_secret_hash_key;'
-        ' CREATE UNIQUE INDEX api_credentials_secret_hash_key ON :"schema".api_credentials (secret_hash) NULLS NOT DISTINCT',
+        (
+            'DROP INDEX :"schema".api_credentials_secret_hash_key;'
+            ' CREATE UNIQUE INDEX api_credentials_secret_hash_key ON :"schema".api_credentials (secret_hash) NULLS NOT DISTINCT'
+        ),
         "differs in index api_credentials_secret_hash_key",
     ),
     "check": (
@@ -75,13 +80,17 @@ CHANGES = {
         "has an extra constraint products.c",
     ),
     "foreign key action": (
-        'ALTER TABLE :"schema".sales DROP CONSTRAINT sales_product_id_fkey;'
-        ' ALTER TABLE :"schema".sales ADD CONSTRAINT sales_product_id_fkey FOREIGN KEY (product_id) REFERENCES :"schema".products (id)',
+        (
+            'ALTER TABLE :"schema".sales DROP CONSTRAINT sales_product_id_fkey;'
+            ' ALTER TABLE :"schema".sales ADD CONSTRAINT sales_product_id_fkey FOREIGN KEY (product_id) REFERENCES :"schema".products (id)'
+        ),
         "differs in constraint sales.sales_product_id_fkey",
     ),
     "trigger": (
-        'CREATE FUNCTION :"schema".f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;'
-        ' CREATE TRIGGER g AFTER INSERT ON :"schema".sales EXECUTE FUNCTION :"schema".f()',
+        (
+            'CREATE FUNCTION :"schema".f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;'
+            ' CREATE TRIGGER g AFTER INSERT ON :"schema".sales EXECUTE FUNCTION :"schema".f()'
+        ),
         "has an extra trigger sales.g",
     ),
     "view": ('CREATE VIEW :"schema".v AS SELECT id FROM :"schema".products', "has an extra view v"),

@@ -55,11 +55,11 @@ def test_ops_only_goes_beside_a_product_of_somebody_elses(empty, roles):
         with session.transaction():
             session.execute("CREATE TABLE public.tenants (id int)")
             session.execute("CREATE TYPE public.user_role AS ENUM ('x')")
-        with pytest.raises(UsageError, match="table public.tenants.*type public.user_role") as caught:
+        with pytest.raises(UsageError, match=r"table public\.tenants.*type public\.user_role") as caught:
             install(session, roles)
         assert "--ops-only" in str(caught.value)
         assert install(session, roles, ops_only=True).applied == EVERYTHING[:1]
-        with pytest.raises(UsageError, match="public.tenants"):
+        with pytest.raises(UsageError, match=r"public\.tenants"):
             install(session, roles)
 
 

@@ -178,7 +178,7 @@ def test_a_key_that_names_two_tenants_is_refused(session, roles):
     """When one tenant's slug is another's organisation, nobody is guessed: both are named."""
     create(session, roles, _new("acme"), actor=ACTOR)
     create(session, roles, _new("other", organization="acme"), actor=ACTOR)
-    with session.transaction(), pytest.raises(TenantConflict, match="slug of 'acme'.*organisation of 'other'"):
+    with session.transaction(), pytest.raises(TenantConflict, match=r"slug of 'acme'.*organisation of 'other'"):
         find(session, "acme")
 
 
@@ -306,7 +306,7 @@ def test_verifying_tells_what_is_wrong(session, superuser_url, observer_url, rol
     ]
     assert _answers(owner) == {"registered": True, "schema exists": True, "owner": False, "structure": True}
     assert _answers(missing) == {"registered": True, "schema exists": False}
-    assert not (column.is_sound or owner.is_sound or missing.is_sound)
+    assert [each.is_sound for each in (column, owner, missing)] == [False, False, False]
 
 
 def test_the_only_tenant_has_no_baseline(session, observer_url, roles):

@@ -58,7 +58,8 @@ def measure(session: Session, *, profile: Profile, roles: Roles, template: str |
     tenants = tuple(Structure(row.slug, row.schema_name, row.age_s, digests.get(row.schema_name, "")) for row in live)
     baseline, schema = _baseline(session, tenants, template)
     compared = _compare(session, tenants, baseline, schema)
-    return StructureRows(tenants, baseline, schema, template is not None, MappingProxyType(compared))
+    is_tied = template is None and _is_tied(tenants, baseline, compared)
+    return StructureRows(tenants, baseline, schema, template is not None, is_tied, MappingProxyType(compared))
 
 
 def judge(rows: StructureRows, limits: Limits, evidence: Evidence) -> tuple[Finding, ...]:
@@ -104,6 +105,11 @@ def _baseline(session: Session, tenants: Iterable[Structure], template: str | No
     common = Counter(tenant.digest for tenant in examined)
     first = max(examined, key=lambda tenant: common[tenant.digest], default=None)
     return (first.digest, first.schema_name) if first else ("", "")
+
+
+def _is_tied(tenants: Iterable[Structure], baseline: str, differing: Iterable[str]) -> bool:
+    common = Counter(tenant.digest for tenant in tenants)
+    return any(common[digest] >= common[baseline] for digest in differing)
 
 
 def _compare(

@@ -24,12 +24,16 @@ class Structure:
 
 @dataclass(frozen=True, slots=True)
 class StructureRows:
-    """The fleet. `differences` is by digest, for each that differs from `baseline`; None where it was not compared any more."""
+    """The fleet. `is_tied`: another structure is as common as the baseline.
+
+    `differences` is by digest, for each that differs from the baseline; None where it was not compared word by word.
+    """
 
     tenants: tuple[Structure, ...]
     baseline: str
     baseline_schema: str
     is_template: bool
+    is_tied: bool
     differences: Mapping[str, tuple[Difference, ...] | None]
 
 
@@ -60,6 +64,8 @@ def summary(rows: StructureRows) -> tuple[str, ...]:
     for digest, number in sizes.most_common():
         if digest in rows.differences:
             lines.append(f"{number} {_phrases(rows.differences[digest], number)}")
+    if rows.is_tied:
+        lines.append(f"no structure is the most common one; compared with {rows.baseline_schema}")
     return tuple(lines)
 
 

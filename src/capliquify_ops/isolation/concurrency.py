@@ -1,12 +1,12 @@
 """SEC-016: requests of two tenants at the same time never meet in one schema."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from capliquify_ops.isolation.database import blocked_table
 from capliquify_ops.isolation.exchange import Call, Exchange
-from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Expectation, Probe, noted, untried
+from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Expectation, Probe, Probes, noted, untried
 from capliquify_ops.isolation.routes import OTHER, PAGE, lacks_own, reads_own
 from capliquify_ops.isolation.world_model import World
 from capliquify_ops.model.errors import OpsError
@@ -20,7 +20,7 @@ UNUSABLE: tuple[object, ...] = ({}, {"sku": None}, [], {"unit_price": "many"})
 BUSY = Expectation("success, or busy (429, 503, 504)", SUCCESS.statuses | {429, 503, 504})
 
 
-def concurrent_requests(world: World) -> Iterator[Probe]:
+def concurrent_requests(world: World) -> Probes:
     """SEC-016: interleaved, poisoned and stalled requests of A and B each get their own tenant's rows."""
     for key in ("a", "b"):
         yield reads_own(world, f"{key}.owner")
@@ -32,7 +32,7 @@ def concurrent_requests(world: World) -> Iterator[Probe]:
         yield reads_own(world, f"{key}.owner")
 
 
-def _bursts(world: World) -> Iterator[Probe]:
+def _bursts(world: World) -> Probes:
     """As many requests at once as two pools hold, in turns of A and B, released together."""
     path = world.planting_route().path + PAGE
     order = [("a.owner", "b.owner")[index % 2] for index in range(2 * POOL)]
@@ -49,7 +49,7 @@ def _released(world: World, barrier: threading.Barrier, who: str, path: str) -> 
     return world.send(call)
 
 
-def _judged(world: World, name: str, sent: Sequence[Future[Exchange]]) -> Iterator[Probe]:
+def _judged(world: World, name: str, sent: Sequence[Future[Exchange]]) -> Probes:
     for future in sent:
         answer = future.result()
         who = answer.call.who
@@ -58,7 +58,7 @@ def _judged(world: World, name: str, sent: Sequence[Future[Exchange]]) -> Iterat
         yield answer.probe(f"{name}: {who.name}", BUSY, problem=problem, needs=f"{who.name} reads own rows")
 
 
-def _after_failures(world: World) -> Iterator[Probe]:
+def _after_failures(world: World) -> Probes:
     """Failing requests of one tenant, then as many of the other as a pool has connections."""
     route = world.planting_route()
     for key in ("a", "b"):
@@ -84,7 +84,7 @@ def _remove(world: World, key: str, made: Sequence[Exchange]) -> None:
             world.send(Call("DELETE", item.path.format(id=row.get("id")), world.person(f"{key}.owner")))
 
 
-def _stalled(world: World, key: str) -> Iterator[Probe]:
+def _stalled(world: World, key: str) -> Probes:
     """Hold a lock on one tenant's table: its request stalls inside the database, the other tenant's come in between.
 
     This meets a shared "current tenant" without luck, which no number of requests in a row does.

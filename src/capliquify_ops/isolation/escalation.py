@@ -1,9 +1,7 @@
 """SEC-007 and 008: nobody gets a higher role by asking for it, in whatever place it can be asked."""
 
-from collections.abc import Iterator
-
 from capliquify_ops.isolation.exchange import Call, objects
-from capliquify_ops.isolation.probe import OWN_OR_REFUSED, SUCCESS, Expectation, Probe, answers, noted
+from capliquify_ops.isolation.probe import OWN_OR_REFUSED, SUCCESS, Expectation, Probes, answers, noted
 from capliquify_ops.isolation.routes import own_roles, reads_own, user_row_id
 from capliquify_ops.isolation.world_model import World
 
@@ -11,20 +9,20 @@ ROLE_HEADERS = ("X-Role", "X-User-Role", "X-Clerk-Role", "X-Organization-Role", 
 NOT_OPEN = Expectation("a refusal (401, 403, 404)", frozenset({401, 403, 404}))
 
 
-def member_to_admin(world: World) -> Iterator[Probe]:
+def member_to_admin(world: World) -> Probes:
     """SEC-007: a member cannot become an admin: by changing a role, by a field of any body, or by a header."""
     yield from _escalation(world, "a.member", "admin", ("a.member", "a.viewer"))
     yield from _still_refused(world, "a.member", "users")
 
 
-def admin_to_owner(world: World) -> Iterator[Probe]:
+def admin_to_owner(world: World) -> Probes:
     """SEC-008: an admin cannot make or unmake an owner, nor reach the platform's routes."""
     yield from _escalation(world, "a.admin", "owner", ("a.admin", "a.member"))
     yield from _refused_change(world, "a.admin", "a.coowner", "member")
     yield from _platform(world)
 
 
-def _escalation(world: World, who: str, wanted: str, targets: tuple[str, ...]) -> Iterator[Probe]:
+def _escalation(world: World, who: str, wanted: str, targets: tuple[str, ...]) -> Probes:
     yield reads_own(world, who)
     before = own_roles(world, "a.owner", targets)
     lost = [name for name in targets if name not in before]
@@ -39,7 +37,7 @@ def _escalation(world: World, who: str, wanted: str, targets: tuple[str, ...]) -
     _restore(world, targets)
 
 
-def _refused_change(world: World, who: str, target: str, role: str) -> Iterator[Probe]:
+def _refused_change(world: World, who: str, target: str, role: str) -> Probes:
     before = own_roles(world, "a.owner", (target,)).get(target)
     path = world.route("user").path.format(id=user_row_id(world, "a.owner", target))
     answer = world.send(Call("PATCH", path, world.person(who), json={"role": role}, shown=f" with role {role!r}"))
@@ -51,7 +49,7 @@ def _refused_change(world: World, who: str, target: str, role: str) -> Iterator[
     _restore(world, (target,))
 
 
-def _mass_assignment(world: World, who: str, wanted: str) -> Iterator[Probe]:
+def _mass_assignment(world: World, who: str, wanted: str) -> Probes:
     """The role as one more field of bodies that the person may send, and of the own profile."""
     needs, person = f"{who} reads own rows", world.person(who)
     claims = {"role": wanted, "roles": [wanted], "is_admin": True, "user": {"role": wanted}, "permissions": ["*"]}
@@ -70,7 +68,7 @@ def _mass_assignment(world: World, who: str, wanted: str) -> Iterator[Probe]:
         yield answer.probe(f"{who} {method} on the own profile", OWN_OR_REFUSED, needs=needs)
 
 
-def _headers(world: World, who: str, wanted: str) -> Iterator[Probe]:
+def _headers(world: World, who: str, wanted: str) -> Probes:
     """The role in a header, on a route that it would open."""
     route, body = ("users", None) if wanted == "admin" else ("user", {"role": "owner"})
     path = world.route(route).path.format(id=user_row_id(world, "a.owner", who))
@@ -88,13 +86,13 @@ def _headers(world: World, who: str, wanted: str) -> Iterator[Probe]:
         )
 
 
-def _still_refused(world: World, who: str, route: str) -> Iterator[Probe]:
+def _still_refused(world: World, who: str, route: str) -> Probes:
     path = world.route(route).path
     yield (control := world.get("a.admin", path).probe(f"a.admin reads {path}", SUCCESS, is_control=True))
     yield world.get(who, path).probe(f"{who} reads {path} afterwards", answers(world.profile, "role_too_low"), needs=control.name)
 
 
-def _platform(world: World) -> Iterator[Probe]:
+def _platform(world: World) -> Probes:
     """An owner or admin of a tenant is nobody on the platform."""
     for route in (one for one in world.profile.routes.values() if one.kind == "platform"):
         for who in ("a.admin", "a.owner"):

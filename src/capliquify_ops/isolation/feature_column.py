@@ -1,19 +1,21 @@
 """SEC-011: features written into the tenant's row of the registry do not unlock what the tier does not include."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from capliquify_ops.isolation.database import features_edited
 from capliquify_ops.isolation.features import entitled, premium_routes, refused_feature
-from capliquify_ops.isolation.probe import CannotTell, Probe, noted
+from capliquify_ops.isolation.probe import CannotTell, Probes, noted
+from capliquify_ops.isolation.routes import reads_own
 from capliquify_ops.isolation.world_model import World
 
 
-def edited_column(world: World) -> Iterator[Probe]:
+def edited_column(world: World) -> Probes:
     """SEC-011: whatever the column says, in each shape that services use, the starter tenant is still refused."""
     routes = premium_routes(world)
     if not routes:
         raise CannotTell(f"The profile {world.profile.name!r} names no route with a premium feature.")
     tenant = world.tenant("s")
+    yield reads_own(world, "b.owner")
     yield (control := entitled(world, routes[0], "b.owner"))
     for name, features in _shapes([route.feature for route in routes]).items():
         with features_edited(world.target, tenant.id, features) as was_stored:

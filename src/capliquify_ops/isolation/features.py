@@ -1,34 +1,33 @@
 """Scenarios and SEC-010: what a tier includes, and that nothing else opens the rest."""
 
-from collections.abc import Iterator
-
 from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import Call, Exchange, leaves
-from capliquify_ops.isolation.probe import NO_SUCCESS, SUCCESS, CannotTell, Probe, answers
-from capliquify_ops.isolation.routes import BASIC_FEATURE
+from capliquify_ops.isolation.probe import NO_SUCCESS, SUCCESS, CannotTell, Probe, Probes, answers
+from capliquify_ops.isolation.routes import BASIC_FEATURE, reads_own
 from capliquify_ops.isolation.world_model import World
 
 CLAIMS = ("X-Tier", "X-Subscription-Tier", "X-Plan", "X-Features", "X-Feature-Flags")
 
 
-def professional_may(world: World) -> Iterator[Probe]:
+def professional_may(world: World) -> Probes:
     """INT-10: every member of a professional tenant reads AI forecasts."""
     path = world.route("ai_forecasts").path
     for who in ("a.viewer", "a.member", "a.owner"):
+        yield reads_own(world, who)
         yield _used(world.get(who, path), f"{who} reads AI forecasts", is_control=False)
 
 
-def starter_may_not_forecast(world: World) -> Iterator[Probe]:
+def starter_may_not_forecast(world: World) -> Probes:
     """INT-11: a starter tenant is refused AI forecasts with a way to upgrade."""
     yield from _refused(world, world.route("ai_forecasts"), "a.owner")
 
 
-def starter_may_not_report(world: World) -> Iterator[Probe]:
+def starter_may_not_report(world: World) -> Probes:
     """INT-12: a starter tenant is refused advanced reports with a way to upgrade."""
     yield from _refused(world, world.route("advanced_reports"), "b.owner")
 
 
-def starter_premium(world: World) -> Iterator[Probe]:
+def starter_premium(world: World) -> Probes:
     """SEC-010: a starter tenant is refused every premium feature, also when it says otherwise in headers, parameters or path."""
     found = premium_routes(world)
     if not found:
@@ -54,7 +53,8 @@ def entitled(world: World, route: Route, who: str) -> Probe:
     return _used(world.get(who, route.path), f"{who} reads {route.path}", is_control=True)
 
 
-def _refused(world: World, route: Route, entitled_person: str) -> Iterator[Probe]:
+def _refused(world: World, route: Route, entitled_person: str) -> Probes:
+    yield reads_own(world, entitled_person)
     yield (control := entitled(world, route, entitled_person))
     basic = next(one for one in world.lists() if one.feature in {"", BASIC_FEATURE})
     yield _used(world.get("s.owner", basic.path), f"s.owner reads {basic.path}", is_control=True)
@@ -74,7 +74,7 @@ def _no_upgrade(world: World, answer: Exchange) -> str:
     return "" if any(links) else "the refusal names no upgrade URL"
 
 
-def _claimed(world: World, route: Route) -> Iterator[Probe]:
+def _claimed(world: World, route: Route) -> Probes:
     needs, person = f"b.owner reads {route.path}", world.person("s.owner")
     for header in CLAIMS:
         value = route.feature if "Feature" in header else "enterprise"

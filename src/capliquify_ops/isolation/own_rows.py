@@ -1,25 +1,25 @@
 """INT-16, INT-17 and SEC-015: result sets and totals are made of the tenant's own rows, all of them and no others."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import Call, Exchange, leaves, objects
-from capliquify_ops.isolation.probe import OWN_OR_REFUSED, SUCCESS, Probe, noted
+from capliquify_ops.isolation.probe import OWN_OR_REFUSED, SUCCESS, Probes, noted
 from capliquify_ops.isolation.routes import OTHER, PAGE, lacks_own, listing, reads_item, reads_own
 from capliquify_ops.isolation.world_model import World
 
 
-def a_sees_only_a(world: World) -> Iterator[Probe]:
+def a_sees_only_a(world: World) -> Probes:
     """INT-16: tenant A's lists hold A's rows and none of B."""
     yield from _sees_only(world, "a")
 
 
-def b_sees_only_b(world: World) -> Iterator[Probe]:
+def b_sees_only_b(world: World) -> Probes:
     """INT-17: tenant B's lists hold B's rows and none of A."""
     yield from _sees_only(world, "b")
 
 
-def _sees_only(world: World, key: str) -> Iterator[Probe]:
+def _sees_only(world: World, key: str) -> Probes:
     """The other tenant is asked before and after: what it was just told must not come to this one."""
     yield reads_own(world, f"{OTHER[key]}.owner")
     names = [name for name in world.people if name.startswith(f"{key}.")]
@@ -32,7 +32,7 @@ def _sees_only(world: World, key: str) -> Iterator[Probe]:
     yield reads_own(world, f"{OTHER[key]}.owner")
 
 
-def result_sets(world: World) -> Iterator[Probe]:
+def result_sets(world: World) -> Probes:
     """SEC-015: every list of both tenants, asked in turns, and totals that another tenant's write does not move."""
     for key in ("a", "b"):
         yield reads_own(world, f"{key}.owner")
@@ -43,12 +43,14 @@ def result_sets(world: World) -> Iterator[Probe]:
             yield from _one_list(world, key, route)
     for route in world.profile.routes.values():
         if route.kind == "public" and "GET" in route.methods:
-            yield world.send(Call("GET", route.path)).probe(f"{route.path}, open to everybody", OWN_OR_REFUSED)
+            yield world.send(Call("GET", route.path)).probe(
+                f"{route.path}, open to everybody", OWN_OR_REFUSED, needs="a.owner reads own rows"
+            )
     for key in ("a", "b"):
         yield from _unmoved(world, key)
 
 
-def _one_list(world: World, key: str, route: Route) -> Iterator[Probe]:
+def _one_list(world: World, key: str, route: Route) -> Probes:
     who = f"{key}.owner"
     needs = f"{who} reads own rows"
     for number, answer in enumerate(listing(world, who, route)):
@@ -76,7 +78,7 @@ def _strangers(world: World, key: str, answer: Exchange) -> str:
     return f"the list names {', '.join(others)} of the other tenant" if others else ""
 
 
-def _unmoved(world: World, key: str) -> Iterator[Probe]:
+def _unmoved(world: World, key: str) -> Probes:
     """What a tenant reads is the same before and after another tenant wrote; what moves by itself is left out."""
     who = f"{key}.owner"
     route = world.planting_route()

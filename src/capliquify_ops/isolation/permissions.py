@@ -1,10 +1,8 @@
 """Scenarios and controls about roles: what admins may, and what members and viewers may not."""
 
-from collections.abc import Iterator
-
 from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import Call, objects
-from capliquify_ops.isolation.probe import SUCCESS, Probe, answers, noted
+from capliquify_ops.isolation.probe import SUCCESS, Probes, answers, noted
 from capliquify_ops.isolation.routes import NOT_WRITES, has_row_with, reads_item, reads_own, row_of
 from capliquify_ops.isolation.world_model import World
 
@@ -13,7 +11,7 @@ PREMIUM = frozenset({"", "basic_forecasting", "ai_forecasting", "what_if_analysi
 """Features of tenant a (professional): elsewhere the tier refuses first, and the role is not tested."""
 
 
-def admin_creates(world: World) -> Iterator[Probe]:
+def admin_creates(world: World) -> Probes:
     """INT-13: a row that an admin makes is acknowledged, can be read, and is listed for the tenant."""
     route = world.planting_route()
     content, canary = world.draft("a", route, "made by a.admin")
@@ -34,8 +32,9 @@ def admin_creates(world: World) -> Iterator[Probe]:
     world.uproot([plant])
 
 
-def member_refused(world: World) -> Iterator[Probe]:
+def member_refused(world: World) -> Probes:
     """INT-14: a member is refused what needs an admin: administrative reads, and deleting a row, which then still stands."""
+    yield reads_own(world, "a.member")
     expected = answers(world.profile, "role_too_low")
     for route in world.lists():
         if route.least_role in ADMIN_ROLES:
@@ -52,13 +51,13 @@ def member_refused(world: World) -> Iterator[Probe]:
     world.plants.remove(victim)
 
 
-def viewer_refused(world: World) -> Iterator[Probe]:
+def viewer_refused(world: World) -> Probes:
     """INT-15: a viewer reads, and is refused to make a row, which is then not there."""
     yield (control := reads_own(world, "a.viewer"))
     yield from _refused_creation(world, world.planting_route(), control.name)
 
 
-def viewer_writes(world: World) -> Iterator[Probe]:
+def viewer_writes(world: World) -> Probes:
     """SEC-009: a viewer is refused every write of every route, and nothing has changed afterwards."""
     yield (control := reads_own(world, "a.viewer"))
     for route in world.creatable():
@@ -67,7 +66,7 @@ def viewer_writes(world: World) -> Iterator[Probe]:
     yield from _refused_changes(world, control.name)
 
 
-def _refused_creation(world: World, route: Route, needs: str) -> Iterator[Probe]:
+def _refused_creation(world: World, route: Route, needs: str) -> Probes:
     content, canary = world.draft("a", route, "made by a.viewer")
     answer = world.send(Call("POST", route.path, world.person("a.viewer"), json=content))
     yield answer.probe(f"a.viewer makes a {route.name} row", answers(world.profile, "role_too_low"), needs=needs)
@@ -83,7 +82,7 @@ def _refused_creation(world: World, route: Route, needs: str) -> Iterator[Probe]
         world.send(Call("DELETE", item.path.format(id=row["id"]), world.person("a.owner")))
 
 
-def _refused_changes(world: World, needs: str) -> Iterator[Probe]:
+def _refused_changes(world: World, needs: str) -> Probes:
     route = world.planting_route()
     item = world.item_of(route)
     for method in [one for one in (item.methods if item else ()) if one in {"PUT", "PATCH", "DELETE"}]:

@@ -1,5 +1,6 @@
 """Probes: what was tried, what was expected, what came back. The rows between measuring and judging."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from capliquify_ops.configuration import Profile
@@ -95,6 +96,10 @@ class Probe:
             )
         answer = f"{self.status} {self.code}".rstrip()
         return f"{self.name}: {self.request} -> {answer}: {self.violation() or 'as expected'}"
+
+
+Probes = Generator[Probe, None, None]
+"""What a measure yields. It is closed where it stands when a positive control fails."""
 
 
 def untried(name: str, why: str, *, is_optional: bool = False) -> Probe:

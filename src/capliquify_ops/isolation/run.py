@@ -1,16 +1,17 @@
 """Runs one scenario or control: measure, then judge. What could not be asked becomes part of what is judged."""
 
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from contextlib import closing
 
 from capliquify_ops.isolation.catalogue import Control, controls, named, scenarios
 from capliquify_ops.isolation.judge import judge
-from capliquify_ops.isolation.probe import Probe, untried
+from capliquify_ops.isolation.probe import Probe, Probes, untried
 from capliquify_ops.isolation.world_model import World
 from capliquify_ops.model.errors import OpsError, UsageError
 from capliquify_ops.model.finding import Evidence, Finding, Subject, SubjectKind
 
-Measure = Callable[[World], Iterable[Probe]]
+Measure = Callable[[World], Probes]
 
 
 def run_control(check: str, world: World) -> Finding:
@@ -24,11 +25,17 @@ def run_scenario(check: str, world: World) -> Finding:
 
 
 def probes_of(measure: Measure, world: World) -> tuple[Probe, ...]:
-    """Return the probes of a measure. One that stops half-way leaves those before it, and a row saying why it stopped."""
+    """Return the probes of a measure. One that stops half-way leaves those before it, and a row saying why it stopped.
+
+    A positive control that fails stops it: what is asked of a service that does not serve proves nothing.
+    """
     found: list[Probe] = []
     try:
-        for row in measure(world):
-            found.append(row)  # noqa: PERF402 -- what came before an error must be kept
+        with closing(measure(world)) as rows:
+            for row in rows:
+                found.append(row)
+                if row.is_control and row.violation():
+                    break
     except OpsError as error:
         found.append(untried("the rest", str(error)))
     return tuple(found)

@@ -1,11 +1,11 @@
 """SEC-002 and 003: what chooses the tenant, given more than once, elsewhere, misspelt, or as SQL."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from capliquify_ops.isolation.exchange import Call, Exchange
 from capliquify_ops.isolation.people import Person
-from capliquify_ops.isolation.probe import OWN_OR_REFUSED, REFUSED, CannotTell, Expectation, Probe, answers, untried
+from capliquify_ops.isolation.probe import OWN_OR_REFUSED, REFUSED, CannotTell, Expectation, Probe, Probes, answers, untried
 from capliquify_ops.isolation.routes import OTHER, lacks_own, reads_own
 from capliquify_ops.isolation.world_model import World
 from capliquify_ops.model.errors import OpsError
@@ -19,7 +19,7 @@ SLOW_S = 2.0
 """The injected pg_sleep asks for three seconds; an answer that takes this long executed it."""
 
 
-def organization_header(world: World) -> Iterator[Probe]:
+def organization_header(world: World) -> Probes:
     """SEC-002: whatever is done to the organisation header or put beside it, the session's own tenant answers, or nobody."""
     for key in ("a", "b"):
         who = f"{key}.owner"
@@ -30,7 +30,7 @@ def organization_header(world: World) -> Iterator[Probe]:
         yield reads_own(world, who)
 
 
-def _other_values(world: World, key: str) -> Iterator[Probe]:
+def _other_values(world: World, key: str) -> Probes:
     own, other = world.tenant(key).organization_id, world.tenant(OTHER[key]).organization_id
     not_member = answers(world.profile, "not_member")
     unknown = answers(world.profile, "not_member", "no_tenant")
@@ -55,7 +55,7 @@ def _other_values(world: World, key: str) -> Iterator[Probe]:
         yield _ask(world, key, organization=value).probe(f"{name} as organisation", expected, needs=f"{key}.owner reads own rows")
 
 
-def _twice(world: World, key: str) -> Iterator[Probe]:
+def _twice(world: World, key: str) -> Probes:
     own, other = world.tenant(key).organization_id, world.tenant(OTHER[key]).organization_id
     header = world.profile.organization_header
     for name, first, second in (("own, then other", own, other), ("other, then own", other, own), ("other twice", other, other)):
@@ -65,7 +65,7 @@ def _twice(world: World, key: str) -> Iterator[Probe]:
         yield answer.probe(f"the header twice: {name}", expected, needs=f"{key}.owner reads own rows")
 
 
-def _elsewhere(world: World, key: str) -> Iterator[Probe]:
+def _elsewhere(world: World, key: str) -> Probes:
     other = world.tenant(OTHER[key])
     for carrier in CARRIERS:
         value = (
@@ -110,7 +110,7 @@ def payloads(schema: str, other: str) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def injection(world: World) -> Iterator[Probe]:
+def injection(world: World) -> Probes:
     """SEC-003: SQL in whatever selects the tenant is never run: no success, no server error, no delay, no foreign row."""
     for key in ("a", "b"):
         who, own, other = f"{key}.owner", world.tenant(key), world.tenant(OTHER[key])
@@ -126,7 +126,7 @@ def injection(world: World) -> Iterator[Probe]:
     yield from _in_claim(world)
 
 
-def _in_header(world: World, key: str, texts: tuple[str, ...]) -> Iterator[Probe]:
+def _in_header(world: World, key: str, texts: tuple[str, ...]) -> Probes:
     organization = world.tenant(key).organization_id
     for text in texts:
         for value in (text, f"{organization}{text}"):
@@ -136,7 +136,7 @@ def _in_header(world: World, key: str, texts: tuple[str, ...]) -> Iterator[Probe
             )
 
 
-def _in_claim(world: World) -> Iterator[Probe]:
+def _in_claim(world: World) -> Probes:
     """The same texts in a properly signed token, where the identity provider signs them: only then do they reach the lookup."""
     own, other = world.tenant("a"), world.tenant("b")
     owner = world.person("a.owner")

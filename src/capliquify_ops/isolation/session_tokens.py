@@ -5,23 +5,23 @@ from collections.abc import Iterator
 from capliquify_ops.isolation.exchange import Call
 from capliquify_ops.isolation.forged import forgeries, shuffled, spliced
 from capliquify_ops.isolation.people import Person
-from capliquify_ops.isolation.probe import CannotTell, Probe, answers, untried
+from capliquify_ops.isolation.probe import CannotTell, Probes, answers, untried
 from capliquify_ops.isolation.routes import reads_own
 from capliquify_ops.isolation.world_model import World
 from capliquify_ops.model.protocols import TokenVariant
 
 
-def expired(world: World) -> Iterator[Probe]:
+def expired(world: World) -> Probes:
     """SEC-004: an expired token is refused on every list, also after the same person's valid one was accepted."""
     yield from _variant(world, TokenVariant.EXPIRED, "an expired token")
 
 
-def foreign_environment(world: World) -> Iterator[Probe]:
+def foreign_environment(world: World) -> Probes:
     """SEC-006: a token of another environment, well-formed and properly signed there, is refused."""
     yield from _variant(world, TokenVariant.FOREIGN_ENVIRONMENT, "a token of another environment")
 
 
-def _variant(world: World, variant: TokenVariant, what: str) -> Iterator[Probe]:
+def _variant(world: World, variant: TokenVariant, what: str) -> Probes:
     expected = answers(world.profile, "session_invalid")
     for who in ("a.owner", "b.owner"):
         yield (control := reads_own(world, who))
@@ -32,7 +32,7 @@ def _variant(world: World, variant: TokenVariant, what: str) -> Iterator[Probe]:
         yield reads_own(world, who)
 
 
-def tampered(world: World) -> Iterator[Probe]:
+def tampered(world: World) -> Probes:
     """SEC-005: a token whose claims, algorithm or signature were changed is refused, for the own tenant and for another."""
     expected = answers(world.profile, "session_invalid")
     yield (control := reads_own(world, "a.member"))

@@ -1,12 +1,11 @@
 """Scenarios about sessions: who is let in, as whom, and how everybody else is refused."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from capliquify_ops.isolation.exchange import Call, Exchange, leaves, objects
 from capliquify_ops.isolation.forged import shuffled
 from capliquify_ops.isolation.people import Person
-from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probe, answers, noted, untried
+from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probes, answers, noted, untried
 from capliquify_ops.isolation.routes import PAGE, reads_own
 from capliquify_ops.isolation.world_model import World
 from capliquify_ops.model.protocols import TokenVariant
@@ -33,14 +32,14 @@ def _resolves(world: World, answer: Exchange, person: Person) -> str:
     return ""
 
 
-def valid_session(world: World) -> Iterator[Probe]:
+def valid_session(world: World) -> Probes:
     """INT-01: each of several people is resolved to the own role and tenant."""
     for name in ("a.member", "a.admin", "b.owner"):
         answer = world.get(name, _profile_path(world))
         yield answer.probe(f"{name} asks for the own profile", SUCCESS, problem=_resolves(world, answer, world.person(name)))
 
 
-def missing_authorization(world: World) -> Iterator[Probe]:
+def missing_authorization(world: World) -> Probes:
     """INT-02: without a bearer token nobody gets in, on any tenant route."""
     yield (control := reads_own(world, "a.member"))
     expected = answers(world.profile, "missing_authorization")
@@ -55,7 +54,7 @@ def missing_authorization(world: World) -> Iterator[Probe]:
         yield world.send(asked).probe("malformed Authorization", either, needs=control.name)
 
 
-def invalid_session(world: World) -> Iterator[Probe]:
+def invalid_session(world: World) -> Probes:
     """INT-03: garbage, altered and signed-out tokens are refused."""
     yield (control := reads_own(world, "a.member"))
     person = world.person("a.member")
@@ -79,7 +78,7 @@ def invalid_session(world: World) -> Iterator[Probe]:
     yield answer.probe("a signed-out session", answers(world.profile, "session_invalid"), needs=control.name)
 
 
-def missing_organization(world: World) -> Iterator[Probe]:
+def missing_organization(world: World) -> Probes:
     """INT-04: a tenant route without the organisation header is refused, on every list."""
     yield (control := reads_own(world, "a.member"))
     expected = answers(world.profile, "missing_organization")
@@ -88,7 +87,7 @@ def missing_organization(world: World) -> Iterator[Probe]:
         yield answer.probe(f"no organisation on {route.path}", expected, needs=control.name)
 
 
-def not_a_member(world: World) -> Iterator[Probe]:
+def not_a_member(world: World) -> Probes:
     """INT-05: somebody who is not a member of the organisation is refused, whatever the own session is good for."""
     yield (control := reads_own(world, "b.owner"))
     yield reads_own(world, "a.owner")
@@ -107,7 +106,7 @@ def not_a_member(world: World) -> Iterator[Probe]:
     yield answer.probe("a user without any membership", expected, needs=control.name)
 
 
-def no_tenant(world: World) -> Iterator[Probe]:
+def no_tenant(world: World) -> Probes:
     """INT-06: an organisation for which no tenant exists is answered as that, and gets none by asking."""
     yield (control := reads_own(world, "a.owner"))
     expected = answers(world.profile, "no_tenant")
@@ -117,41 +116,46 @@ def no_tenant(world: World) -> Iterator[Probe]:
         )
 
 
-def suspended(world: World) -> Iterator[Probe]:
+def suspended(world: World) -> Probes:
     """INT-07: a suspended tenant is refused on every route that reads or makes rows, within the profile's bound."""
     tenant = world.tenant("x")
     yield noted("x.owner was let in before the suspension", world.missing.get("x.owner", ""), is_control=True)
-    yield reads_own(world, "a.owner")
+    yield (control := reads_own(world, "a.owner"))
     expected = answers(world.profile, "suspended")
     _await_refusal(world, expected.statuses)
     for route in world.lists():
         answer = world.get("x.owner", route.path)
-        yield answer.probe(f"suspended {tenant.key} on {route.path}", expected, needs="x.owner was let in before the suspension")
+        yield answer.probe(f"suspended {tenant.key} on {route.path}", expected, needs=control.name)
     route = world.planting_route()
     content, _ = world.draft("x", route, "never made")
     answer = world.send(Call("POST", route.path, world.person("x.owner"), json=content))
-    yield answer.probe(f"suspended {tenant.key} writes to {route.path}", expected)
+    yield answer.probe(f"suspended {tenant.key} writes to {route.path}", expected, needs=control.name)
 
 
 def _await_refusal(world: World, statuses: frozenset[int]) -> None:
     """A documented delay of the suspension is no fault: ask until it holds or the profile's bound is over."""
     end = world.clock.monotonic() + world.profile.suspension_bound_s
-    while world.get("x.owner", _profile_path(world)).status not in statuses and world.clock.monotonic() < end:
-        continue
+    while (answer := world.get("x.owner", _profile_path(world))).is_success and answer.status not in statuses:
+        if world.clock.monotonic() > end:
+            return
 
 
-def first_login(world: World) -> Iterator[Probe]:
+def first_login(world: World) -> Probes:
     """INT-08: the first request of a new member makes the user once, also when two requests arrive at the same time."""
+    yield (control := reads_own(world, "a.owner"))
     users = world.route("users").path + PAGE
     before = world.get("a.owner", users)
-    yield before.probe("a.owner reads the list of users", SUCCESS, is_control=True)
+    unlisted = "" if _count(before, world.person("a.owner")) else "the list does not hold a.owner"
+    yield before.probe("a.owner reads the list of users", SUCCESS, problem=unlisted, is_control=True)
     person = world.newcomer("a")
     known = _count(before, person)
     yield noted("the newcomer is not in the list yet", f"listed {known} times" if known else "", is_control=True)
     with ThreadPoolExecutor(2) as pool:
         logins = list(pool.map(lambda _: world.send(Call("GET", _profile_path(world), person)), range(2)))
     for number, answer in enumerate(logins, 1):
-        yield answer.probe(f"first login, request {number}", SUCCESS, problem=_resolves(world, answer, person))
+        yield answer.probe(
+            f"first login, request {number}", SUCCESS, problem=_resolves(world, answer, person), needs=control.name
+        )
     after = world.get("a.owner", users)
     times = _count(after, person)
     yield after.probe("the list of users holds the newcomer once", SUCCESS, problem="" if times == 1 else f"listed {times} times")

@@ -4,8 +4,12 @@ import dataclasses
 from contextlib import AbstractContextManager
 
 from capliquify_ops.configuration import Target, load_settings
-from capliquify_ops.model.errors import ConfigurationInvalid
+from capliquify_ops.model.errors import ConfigurationInvalid, OpsError
 from capliquify_ops.reference import stack
+from capliquify_ops.reference.fleet import fill
+
+RESIDENTS = 10
+"""Tenants that live in the embedded target from the start: the smallest fleet that the product is made for."""
 
 
 def embedded_target(chosen: Target) -> tuple[AbstractContextManager[object], Target]:
@@ -16,5 +20,10 @@ def embedded_target(chosen: Target) -> tuple[AbstractContextManager[object], Tar
         raise ConfigurationInvalid(
             f"The embedded target needs {error.name}, which is not installed.", hint='pip install "capliquify-ops[reference]"'
         ) from None
-    settings = load_settings(running.config, environment={})
-    return running, dataclasses.replace(settings.targets["running"], name=chosen.name)
+    target = load_settings(running.config, environment={}).targets["running"]
+    try:
+        fill(target.changing_url(), target.roles, RESIDENTS)
+    except OpsError:
+        running.close()
+        raise
+    return running, dataclasses.replace(target, name=chosen.name)

@@ -29,6 +29,7 @@ from capliquify_ops.pytest_plugin.outcomes import Collected, GateFailure, NotRun
 from capliquify_ops.pytest_plugin.phases import is_plain, state_of_phase
 from capliquify_ops.pytest_plugin.remembering import Remembering
 from capliquify_ops.pytest_plugin.traffic import Traffic, make_traffic
+from capliquify_ops.pytest_plugin.watchdog import Watchdog, watch
 from capliquify_ops.signoff import decide, load_boxes, write_documents
 from capliquify_ops.signoff.boxes import box_of
 from capliquify_ops.signoff.verdict import counted, effective_state, measured_boxes_passed
@@ -84,6 +85,7 @@ class Gate:
         self._say = say
         self._report: Path | None = None
         self._stack: AbstractContextManager[object] | None = None
+        self._watchdog: Watchdog | None = None
         self._measured_security: set[str] = set()
 
     def open(self, chosen: Target) -> None:
@@ -97,8 +99,15 @@ class Gate:
         known = counted(self.store.records(), self.ref)
         self._measured_security = {check for check, record in known.items() if effective_state(record) is not State.NOT_RUN}
 
+    def _watch(self) -> None:
+        """Before the first tenant is made somewhere that outlives this process, see to its removal."""
+        if self._stack is None and self._watchdog is None and self.target.operator_url is not None:
+            self._watchdog = watch(self.settings.file, self.target.name, self.run)
+
     def close(self) -> None:
         """Stop what was started."""
+        if self._watchdog is not None:
+            self._watchdog.dismiss()
         if self._stack is not None:
             stack, self._stack = self._stack, None
             stack.__exit__(None, None, None)
@@ -215,6 +224,7 @@ class Gate:
         if not target.identity.provider:
             raise NotRun(f"target {target.name!r} has no [identity], so no session tokens can be had")
         target.require_harmless("An audit with test tenants")
+        self._watch()
 
     def conclude(self) -> bool:
         """Decide, write the documents, and say whether each measured box is ticked."""

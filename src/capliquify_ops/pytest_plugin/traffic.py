@@ -12,6 +12,7 @@ from capliquify_ops.isolation.bodies import body
 from capliquify_ops.model.errors import IntegrationFailed
 from capliquify_ops.model.names import TenantId
 from capliquify_ops.model.protocols import TokenRequest, TokenSource
+from capliquify_ops.pytest_plugin.watchdog import load_run
 from capliquify_ops.tenants.create import NewTenant, create
 from capliquify_ops.tenants.discard import discard, made_by_run
 
@@ -44,14 +45,14 @@ class Traffic:
 @contextmanager
 def make_traffic(target: Target, tokens: TokenSource, run: str) -> Iterator[Traffic]:
     """Make the tenants, their first rows and tokens; remove them at the end, also after a failure."""
-    load_run = f"{run}load"
+    made_by = load_run(run)
     with operator(target.changing_url(), "load tenants", pooled=target.pooled) as session:
         try:
-            speakers = _speakers(target, tokens, session, load_run)
+            speakers = _speakers(target, tokens, session, made_by)
             yield Traffic(target.base_url, speakers, (target.profile.routes["products"].path,))
         finally:
-            _remove(session, target, load_run)
-            tokens.forget(load_run)
+            _remove(session, target, made_by)
+            tokens.forget(made_by)
 
 
 def _speakers(target: Target, tokens: TokenSource, session: Session, run: str) -> tuple[Speaker, ...]:

@@ -17,7 +17,7 @@ from capliquify_ops.reference.processes import Account, Family, Member, status, 
 from capliquify_ops.reference.run_folder import RunFolder
 
 _INITDB_S = 60.0
-_START_S = 30.0
+_START_S = 60.0
 _PORT_ATTEMPTS = 5
 _FIRST_WITH_BUILTIN_LOCALES = 17
 _READY_LINE = 7

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from capliquify_ops.model.errors import TargetUnreachable
 
 _PR_SET_PDEATHSIG = 1
-_POLL_S = 0.01
+_POLL_S = 0.02
 _TAIL_BYTES = 2_000
 _C = ctypes.CDLL(None) if sys.platform == "linux" else None
 

@@ -12,7 +12,7 @@ from capliquify_ops.reference.run_folder import RunFolder
 from capliquify_ops.reference.stack_protocol import Options
 from capliquify_ops.reference.token_settings import FILE, TokenSettings
 
-_READY_S = 30.0
+_READY_S = 60.0
 _ASK_S = 5.0
 _OK = 200
 _ISSUER = "https://identity.embedded.invalid"

@@ -137,7 +137,7 @@ def _bins(series: LoadSeries, scale: _Scale) -> list[float]:
     """
     ends = [(scale(upper), requests) for upper, requests in series.buckets_ms if requests]
     gaps = sorted(right[0] - left[0] for left, right in pairwise(ends))
-    usual = 1.5 * gaps[len(gaps) // 2] if gaps else 0.0
+    usual = 2.5 * gaps[len(gaps) // 2] if gaps else 0.0
     bins, previous = [0.0] * _BINS, -math.inf
     for end, requests in ends:
         _spread(bins, max(previous, end - usual, _LEFT), end, requests)

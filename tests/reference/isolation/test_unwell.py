@@ -10,7 +10,6 @@ from capliquify_ops.model.outcome import Grade, Outcome
 BUILT = [row.check for row in (*scenarios(), *controls()) if row.measure]
 POSITIVE = {
     "int_01_valid_session",
-    "int_10_professional_ai",
     "int_13_admin_creates_product",
     "int_16_a_sees_only_a",
     "int_17_b_sees_only_b",
@@ -37,7 +36,7 @@ def ill(make, status, body, kind="text/html"):
     ],
     ids=["500", "html", "empty"],
 )
-def test_a_service_that_answers_everything_the_same_way(check, status, body, world, make, lie):
+def test_a_service_that_answers_everything_the_same_way(check, status, body, world, make, lie):  # noqa: PLR0917
     """A service that answers everything with 500, a page, or an empty success passes no check and is no proof of a leak."""
     lie(ill(make, status, body))
     found = run(check, world)
@@ -49,15 +48,12 @@ def test_a_service_that_answers_everything_the_same_way(check, status, body, wor
 
 @pytest.mark.parametrize("check", BUILT)
 def test_a_service_that_goes_away(check, world, lie):
-    """A service that drops every connection after the first few requests makes the check inconclusive, with the reason."""
-    left = itertools.count(4, -1)
+    """A service that drops every connection after the first request makes the check inconclusive, with the reason."""
+    left = itertools.count(1, -1)
     lie(lambda request, forward: forward(request) if next(left) > 0 else None)
     found = run(check, world)
-    if check == "int_01_valid_session":
-        assert found.outcome is Outcome.HEALTHY  # three requests are all it needs
-        return
     assert found.outcome is Outcome.INCONCLUSIVE, found.why
-    assert "cannot be reached" in found.why or "untouched" in found.why, found.why
+    assert "cannot be reached" in found.why, found.why
 
 
 def test_what_was_seen_before_it_went_away_counts(world, cast, lie):

@@ -114,7 +114,7 @@ def test_end_during_the_start_leaves_nothing(machine, base, reached, how):
             supervisor.stdin.close()
         else:
             supervisor.send_signal(how)
-        assert supervisor.wait(20) == 0
+        assert supervisor.wait(60) == 0
         supervisor.stdin.close()
         nothing_left(machine, base, processes, [])
 

@@ -111,14 +111,14 @@ def test_product_is_installed_unless_declined(server, own_base):
     query = "SELECT pg_catalog.to_regclass('public.tenants') IS NOT NULL"
     with observer(Secret(started.database_url), "test") as session, session.transaction():
         assert session.value(query) is True
-    with stack.start(base=own_base(), service=False, product=False) as bare:
-        with observer(Secret(bare.database_url), "test") as session, session.transaction():
-            assert session.value(query) is False
+    bare = stack.start(base=own_base(), service=False, product=False)
+    with bare, observer(Secret(bare.database_url), "test") as session, session.transaction():
+        assert session.value(query) is False
 
 
 def test_settings_can_be_laid_over(own_base):
     """A test may change a setting of its server, quotes and all."""
     settings = {"max_connections": "20", "cluster_name": "it's \\ a test"}
-    with stack.start(base=own_base(), service=False, product=False, postgres_settings=settings) as started:
-        with operator(Secret(started.superuser_url), "test") as session, session.transaction():
-            assert {name: session.value(f"SHOW {name}") for name in settings} == settings
+    started = stack.start(base=own_base(), service=False, product=False, postgres_settings=settings)
+    with started, operator(Secret(started.superuser_url), "test") as session, session.transaction():
+        assert {name: session.value(f"SHOW {name}") for name in settings} == settings

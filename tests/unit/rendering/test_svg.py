@@ -50,7 +50,8 @@ def test_the_limit_is_a_line_and_bars_beyond_it_are_marked():
     assert root.find(f"{SVG}text[@class='limit']").text == "limit 200 ms"
     assert root.findall(f"{SVG}rect[@class='bar over']")
     assert (
-        latency_sentence(series) == "100 requests: p50 at most 10 ms, p95 at most 10 ms, p99 at most 300 ms, slowest 300 ms. 5 above the limit of 200 ms."
+        latency_sentence(series)
+        == "100 requests: p50 at most 10 ms, p95 at most 10 ms, p99 at most 300 ms, slowest 300 ms. 5 above the limit of 200 ms."
     )
 
 

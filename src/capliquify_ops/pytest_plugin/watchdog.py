@@ -1,0 +1,70 @@
+"""Removes what a measuring run made when the run itself no longer can: a process of its own that outlives a killed pytest.
+
+It holds the reading end of a pipe. A run that ends says so; when the pipe closes without a word, the run was killed, and the
+tenants and users that carry its id are removed. The embedded target needs none: it vanishes as a whole.
+"""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from capliquify_ops.configuration import load_settings
+from capliquify_ops.configuration.system import SystemClock
+from capliquify_ops.identity_providers import token_source
+from capliquify_ops.isolation.world import remove_run
+
+DONE = b"done\n"
+
+
+def load_run(run: str) -> str:
+    """Return the id under which a run's load tenants are made."""
+    return f"{run}load"
+
+
+@dataclass(frozen=True, slots=True)
+class Watchdog:
+    """A running watchdog."""
+
+    process: subprocess.Popen[bytes]
+
+    def dismiss(self) -> None:
+        """Tell it that the run has removed everything itself."""
+        try:
+            self.process.communicate(DONE, timeout=10)
+        except (OSError, subprocess.TimeoutExpired):
+            self.process.kill()
+            self.process.wait()
+
+
+def watch(file: Path | None, target: str, run: str) -> Watchdog:
+    """Start a watchdog for a run on a configured target. Secrets are not handed over: it reads the configuration itself."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "capliquify_ops.pytest_plugin.watchdog"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    document = {"file": str(file.resolve()) if file else None, "target": target, "run": run}
+    process.stdin.write(json.dumps(document).encode() + b"\n")
+    process.stdin.flush()
+    return Watchdog(process)
+
+
+def main() -> None:
+    """Wait for the end of a run; remove what it left when it was killed."""
+    task = json.loads(sys.stdin.buffer.readline())
+    if sys.stdin.buffer.read() == DONE:
+        return
+    settings = load_settings(Path(task["file"]) if task["file"] else None)
+    target = settings.target(task["target"], observing=False)
+    tokens = token_source(target.identity, SystemClock())
+    for run in (task["run"], load_run(task["run"])):
+        for left in remove_run(target, tokens, run):
+            sys.stderr.write(f"capliquify-ops: not removed: {left}\n")
+
+
+if __name__ == "__main__":
+    main()
