@@ -118,6 +118,33 @@ def test_every_kind_of_change_is_seen_and_named(database, roles, pair, kind):
         assert difference(session, *pair) == ()
 
 
+@pytest.mark.parametrize(
+    ("statement", "phrase"),
+    [
+        ('ALTER TABLE :"schema".sales ADD CONSTRAINT c NOT NULL channel NOT VALID', "has an extra constraint sales.c"),
+        ('ALTER TABLE :"schema".sales ADD CONSTRAINT c CHECK (quantity > 0) NOT ENFORCED', "has an extra constraint sales.c"),
+        (
+            'ALTER TABLE :"schema".sales ADD COLUMN v numeric GENERATED ALWAYS AS (quantity * 2) VIRTUAL',
+            "has an extra column sales.v",
+        ),
+    ],
+)
+def test_what_is_new_in_18_is_seen(database, roles, pair, statement, phrase):
+    """NOT NULL that is not validated, constraints that are not enforced and virtual columns are differences like others."""
+    _change(database, roles, pair[1], statement)
+    with observer(database.observer_url, "test") as session, session.transaction():
+        assert tenant_fingerprint(session, pair[0]).digest != tenant_fingerprint(session, pair[1]).digest
+        assert phrase in [one.phrase() for one in difference(session, *pair)]
+
+
+def test_names_of_not_null_constraints_do_not_matter(database, roles, pair):
+    """From 18 on NOT NULL has a name, which an upgrade or a restore may choose otherwise: equal structures stay equal."""
+    script = 'ALTER TABLE :"schema".sales RENAME CONSTRAINT sales_quantity_not_null TO renamed'
+    _change(database, roles, pair[1], script)
+    with observer(database.observer_url, "test") as session, session.transaction():
+        assert tenant_fingerprint(session, pair[0]).digest == tenant_fingerprint(session, pair[1]).digest
+
+
 def test_a_foreign_key_that_is_switched_off_is_a_difference(database, pair):
     """A disabled internal trigger means an unenforced foreign key, and is named."""
     with operator(database.superuser_url, "test") as session, session.transaction():

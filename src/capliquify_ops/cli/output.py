@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from capliquify_ops.evidence.canonical import plain
 from capliquify_ops.rendering.text import visible
 
+
 def document(value: object) -> None:
     """Print one JSON document."""
     sys.stdout.write(json.dumps(plain(value), indent=2, sort_keys=True) + "\n")

@@ -1,12 +1,13 @@
 """SEC-017: another tenant's id is answered exactly as one that never existed."""
 
+import re
 import uuid
 
 from capliquify_ops.isolation.exchange import Call, Exchange
 from capliquify_ops.isolation.object_access import foreign_plants, foreign_user_id, victim_of
 from capliquify_ops.isolation.probe import OWN_OR_REFUSED, REFUSED, Probes, answers, noted, untried
 from capliquify_ops.isolation.routes import reads_item, reads_own
-from capliquify_ops.isolation.world_model import World
+from capliquify_ops.isolation.world_model import Plant, World
 
 ROUNDS = 3
 MASK = "<id>"
@@ -26,35 +27,33 @@ SHAPELESS = (
 
 def indistinguishable(world: World) -> Probes:
     """SEC-017: status, error and headers for a foreign id equal those for an unknown id, for every method, each time."""
-    unknown = answers(world.profile, "unknown_resource")
     route = world.planting_route()
     item = world.item_of(route)
-    for key, other in (("a", "b"), ("b", "a")):
+    for key in ("a", "b"):
         who = f"{key}.owner"
         yield (control := reads_own(world, who))
-        foreign = foreign_plants(world, key, route)[-1]
-        yield reads_item(world, foreign)
+        yield reads_item(world, foreign_plants(world, key, route)[-1])
         for method in item.methods if item else ():
-            # Deleting is tried on a row that nothing else needs.
-            victim = victim_of(world, key, route) if method != "GET" else foreign
-            for number in range(ROUNDS):
-                first, second = _both(world, who, method, route.path, victim.id, number=number)
-                name = f"{method} of a row of {other}, round {number + 1}"
-                yield first.probe(name, unknown, needs=control.name)
-                yield second.probe(f"{method} of an unknown row, round {number + 1}", unknown, needs=control.name)
-                yield noted(
-                    f"{name}, compared with an unknown one",
-                    _difference(first, second),
-                    request=first.call.line(),
-                    needs=control.name,
-                )
-            if victim is not foreign:
-                world.uproot([victim])
+            # Tried on a row that nothing else needs.
+            with world.temporary(victim_of(world, key, route)) as victim:
+                yield from _compared(world, who, method, victim)
         for text in SHAPELESS:
             answer = world.get(who, f"{route.path}/{text}")
             expected = OWN_OR_REFUSED if text.isdigit() else REFUSED
             yield answer.probe(f"the id {text!r}", expected, needs=control.name)
     yield from _users(world)
+
+
+def _compared(world: World, who: str, method: str, victim: Plant) -> Probes:
+    unknown, needs = answers(world.profile, "unknown_resource"), f"{who} reads own rows"
+    base = victim.path.rpartition("/")[0]
+    for number in range(ROUNDS):
+        first, second = _both(world, who, method, base, victim.id, number=number)
+        name = f"{method} of a row of {victim.tenant}, round {number + 1}"
+        yield first.probe(name, unknown, needs=needs)
+        yield second.probe(f"{method} of an unknown row, round {number + 1}", unknown, needs=needs)
+        difference = _difference(first, second)
+        yield noted(f"{name}, compared with an unknown one", difference, request=first.call.line(), needs=needs)
 
 
 def _users(world: World) -> Probes:
@@ -104,28 +103,27 @@ def unknown_like(row_id: str, noise: bytes) -> str:
 
 def _difference(first: Exchange, second: Exchange) -> str:
     """Return what tells the foreign answer from the unknown one, "" when nothing does."""
-    one, other = _masked(first), _masked(second)
-    for what, left, right in zip(("the status", "the body", "the headers"), one, other, strict=True):
-        if left != right:
-            return (
-                f"{what} differs from that for an unknown id"
-                if what != "the headers"
-                else "the headers differ from those for an unknown id"
-            )
-    return ""
+    ids = [answer.call.path.rsplit("/", 1)[-1] for answer in (first, second)]
+    masks = re.compile("|".join(rf"(?<!\w){re.escape(row_id)}(?!\w)" for row_id in ids))
+    if first.status != second.status:
+        return f"answered {first.status}, an unknown id {second.status}"
+    if _body(first, masks) != _body(second, masks):
+        return "the body differs from that for an unknown id"
+    one, other = _headers(first, masks), _headers(second, masks)
+    differing = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+    return f"the headers differ from those for an unknown id: {', '.join(differing)}" if differing else ""
 
 
-def _masked(answer: Exchange) -> tuple[object, ...]:
-    row_id = answer.call.path.rsplit("/", 1)[-1]
-    body = answer.response.body.decode("utf-8", "replace").replace(row_id, MASK)
+def _body(answer: Exchange, masks: re.Pattern[str]) -> str:
     if _names_time(answer):
-        body = ""
-    headers = {
-        name: "" if any(part in name for part in VOLATILE) else value.replace(row_id, MASK)
-        for name, value in answer.response.headers.items()
-    }
-    headers["content-length"] = str(len(body))
-    return answer.status, body, headers
+        return answer.code
+    return masks.sub(MASK, answer.response.body.decode("utf-8", "replace"))
+
+
+def _headers(answer: Exchange, masks: re.Pattern[str]) -> dict[str, str]:
+    """Return the headers that can be compared; the length follows from the body, which is compared by itself."""
+    kept = {name: value for name, value in answer.response.headers.items() if name != "content-length"}
+    return {name: "" if any(part in name for part in VOLATILE) else masks.sub(MASK, value) for name, value in kept.items()}
 
 
 def _names_time(answer: Exchange) -> bool:

@@ -100,17 +100,18 @@ def _items(world: World, key: str) -> Probes:
     who, needs = f"{key}.owner", f"{key}.owner reads own rows"
     route = world.planting_route()
     for method in ITEM_METHODS:
-        victim = victim_of(world, key, route)
-        yield (seen := reads_item(world, victim))
-        before = row_of(world, victim)
-        content = None if method in {"GET", "HEAD", "DELETE"} else world.draft(key, route, "takeover")[0]
-        answer = world.send(Call(method, victim.path, world.person(who), json=content))
-        yield answer.probe(f"{who} {method} on a {route.name} row of {victim.tenant}", REFUSED, needs=needs)
-        problem = (
-            "" if row_of(world, victim) == before else f"the row of {victim.tenant} was changed or deleted by {method} of {who}"
-        )
-        yield noted(f"the row after {method}", problem, request=answer.call.line(), needs=seen.name, is_change=True)
-        world.uproot([victim])
+        with world.temporary(victim_of(world, key, route)) as victim:
+            yield (seen := reads_item(world, victim))
+            before = row_of(world, victim)
+            content = None if method in {"GET", "HEAD", "DELETE"} else world.draft(key, route, "takeover")[0]
+            answer = world.send(Call(method, victim.path, world.person(who), json=content))
+            yield answer.probe(f"{who} {method} on a {route.name} row of {victim.tenant}", REFUSED, needs=needs)
+            problem = (
+                ""
+                if row_of(world, victim) == before
+                else f"the row of {victim.tenant} was changed or deleted by {method} of {who}"
+            )
+            yield noted(f"the row after {method}", problem, request=answer.call.line(), needs=seen.name, is_change=True)
 
 
 def _users(world: World, key: str) -> Probes:
@@ -131,6 +132,8 @@ def _users(world: World, key: str) -> Probes:
     role = next((row.get("role") for row in objects(listed.data) if str(row["id"]) == row_id), None)
     problem = "" if role in {world.person(other).role, None} else f"{other} is now {role!r}"
     yield noted(f"the role of {other} afterwards", problem, request=answer.call.line(), is_change=True)
+    if problem:
+        world.send(Call("PATCH", path, world.person(f"{OTHER[key]}.owner"), json={"role": world.person(other).role}))
 
 
 def foreign_user_id(world: World, who: str, other: str) -> str:
@@ -164,6 +167,9 @@ def _writes_for_other(world: World, key: str) -> Probes:
         content, canary = world.draft(key, route, "smuggled")
         answer = world.send(Call("POST", route.path, world.person(who), organization=other.organization_id, json=content))
         yield answer.probe(f"{who} makes a {route.name} row in {other.key}", answers(world.profile, "not_member"), needs=needs)
+        stands = canary.token.encode() in world.get(owner, route.path).response.body
+        problem = f"a row that {who} made stands in {other.key}" if stands else ""
+        yield noted(f"{route.name} of {other.key} afterwards", problem, request=answer.call.line(), is_change=True)
     route = world.planting_route()
     content, canary = world.draft(key, route, "smuggled")
     named = {"tenant_id": other.id, "organization_id": other.organization_id, "tenant": other.slug, "schema": other.schema_name}
@@ -185,19 +191,19 @@ def _foreign_references(world: World, key: str) -> Probes:
         pointing = references(route.fields)
         if not pointing:
             continue
-        content, _ = world.draft(key, route, "reference")
-        own_ids = {plant.id for plant in world.plants if plant.tenant == key}
-        foreign = {name: _id_not_in(world, OTHER[key], target, own_ids) for name, target in pointing.items()}
-        expected = NO_SUCCESS if all(foreign.values()) else OWN_OR_REFUSED
-        answer = world.send(
-            Call(
-                "POST", route.path, world.person(who), json=content | {name: row_id for name, row_id in foreign.items() if row_id}
+        foreign = {name: _foreign_id(world, key, target) for name, target in pointing.items()}
+        if all(foreign.values()):
+            content, _ = world.draft(key, route, "reference")
+            answer = world.send(Call("POST", route.path, world.person(who), json=content | foreign))
+            yield answer.probe(
+                f"{who} makes a {route.name} row on a row of {OTHER[key]}", NO_SUCCESS, needs=f"{who} reads own rows"
             )
-        )
-        yield answer.probe(f"{who} makes a {route.name} row on a row of {OTHER[key]}", expected, needs=f"{who} reads own rows")
+        content, _ = world.draft(key, route, "own reference")
         proper = world.send(Call("POST", route.path, world.person(who), json=content))
         yield proper.probe(f"{who} makes a {route.name} row on an own row", SUCCESS, is_control=True)
 
 
-def _id_not_in(world: World, key: str, route: str, excluded: set[str]) -> str:
-    return next((plant.id for plant in world.planted(key, route) if plant.id not in excluded), "")
+def _foreign_id(world: World, key: str, route: str) -> str:
+    """Return the id of the other tenant's row of a route, "" where it has none that only it uses."""
+    usable = (plant.id for plant in world.planted(OTHER[key], route) if plant.path and not is_shared_id(world, key, plant))
+    return next(usable, "")

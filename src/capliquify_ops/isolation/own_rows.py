@@ -20,12 +20,12 @@ def b_sees_only_b(world: World) -> Probes:
 
 
 def _sees_only(world: World, key: str) -> Probes:
-    """The other tenant is asked before and after: what it was just told must not come to this one."""
-    yield reads_own(world, f"{OTHER[key]}.owner")
+    """The other tenant is asked in between: what it was just told must not come to this one."""
     names = [name for name in world.people if name.startswith(f"{key}.")]
     for name in names:
         answer = world.get(name, world.planting_route().path + PAGE)
         yield answer.probe(f"{name} lists", SUCCESS, problem=lacks_own(world, name, answer))
+    yield reads_own(world, f"{OTHER[key]}.owner")
     for route in world.lists():
         answer = world.get(f"{key}.owner", route.path)
         yield answer.probe(f"{key}.owner reads {route.path}", OWN_OR_REFUSED, problem=_strangers(world, key, answer))
@@ -84,9 +84,8 @@ def _unmoved(world: World, key: str) -> Probes:
     route = world.planting_route()
     for _attempt in ("once", "confirmed"):
         first, second = _observed(world, who), _observed(world, who)
-        plant = world.plant(OTHER[key], route)
-        third = _observed(world, who)
-        world.uproot([plant])
+        with world.temporary(world.plant(OTHER[key], route)):
+            third = _observed(world, who)
         moved = {path: _difference(first[path], second[path], third[path]) for path in second}
         if not any(moved.values()):
             break

@@ -23,13 +23,14 @@ def admin_creates(world: World) -> Probes:
     yield answer.probe(f"a.admin makes a {route.name} row", SUCCESS, problem=problem)
     if made is None:
         return
-    plant = world.remember("a", route, str(made["id"]), canary)
-    for who in ("a.admin", "a.viewer"):
-        seen = world.get(who, plant.path)
-        problem = "" if plant.labels & seen.own else "the answer does not hold the new row"
-        yield seen.probe(f"{who} reads the new row", SUCCESS, problem=problem)
-    yield noted("the list holds the new row", "" if has_row_with(world, "a.owner", canary.token) else "the new row is not listed")
-    world.uproot([plant])
+    with world.temporary(world.remember("a", route, str(made["id"]), canary)) as plant:
+        for who in ("a.admin", "a.viewer"):
+            seen = world.get(who, plant.path)
+            problem = "" if plant.labels & seen.own else "the answer does not hold the new row"
+            yield seen.probe(f"{who} reads the new row", SUCCESS, problem=problem)
+        yield noted(
+            "the list holds the new row", "" if has_row_with(world, "a.owner", canary.token) else "the new row is not listed"
+        )
 
 
 def member_refused(world: World) -> Probes:
@@ -40,15 +41,14 @@ def member_refused(world: World) -> Probes:
         if route.least_role in ADMIN_ROLES:
             yield (control := world.get("a.admin", route.path).probe(f"a.admin reads {route.path}", SUCCESS, is_control=True))
             yield world.get("a.member", route.path).probe(f"a.member reads {route.path}", expected, needs=control.name)
-    victim = world.plant("a", world.planting_route(), "a.admin")
-    yield (seen := reads_item(world, victim))
-    answer = world.send(Call("DELETE", victim.path, world.person("a.member")))
-    yield answer.probe("a.member deletes a row", expected, needs=seen.name)
-    gone = "" if row_of(world, victim) is not None else "the row is gone"
-    yield noted("the row afterwards", gone, request=answer.call.line(), needs=seen.name, is_change=True)
-    allowed = world.send(Call("DELETE", victim.path, world.person("a.admin")))
-    yield allowed.probe("a.admin deletes the row", SUCCESS, is_control=True)
-    world.plants.remove(victim)
+    with world.temporary(world.plant("a", world.planting_route(), "a.admin")) as victim:
+        yield (seen := reads_item(world, victim))
+        answer = world.send(Call("DELETE", victim.path, world.person("a.member")))
+        yield answer.probe("a.member deletes a row", expected, needs=seen.name)
+        gone = "" if row_of(world, victim) is not None else "the row is gone"
+        yield noted("the row afterwards", gone, request=answer.call.line(), needs=seen.name, is_change=True)
+        allowed = world.send(Call("DELETE", victim.path, world.person("a.admin")))
+        yield allowed.probe("a.admin deletes the row", SUCCESS, is_control=True)
 
 
 def viewer_refused(world: World) -> Probes:
@@ -86,11 +86,10 @@ def _refused_changes(world: World, needs: str) -> Probes:
     route = world.planting_route()
     item = world.item_of(route)
     for method in [one for one in (item.methods if item else ()) if one in {"PUT", "PATCH", "DELETE"}]:
-        victim = world.plant("a", route)
-        before = row_of(world, victim)
-        content = None if method == "DELETE" else world.draft("a", route, "changed by a.viewer")[0]
-        answer = world.send(Call(method, victim.path, world.person("a.viewer"), json=content))
-        yield answer.probe(f"a.viewer {method} on a {route.name} row", answers(world.profile, "role_too_low"), needs=needs)
-        problem = "" if row_of(world, victim) == before else "the row was changed or deleted"
-        yield noted(f"the row after {method}", problem, request=answer.call.line(), needs=needs, is_change=True)
-        world.uproot([victim])
+        with world.temporary(world.plant("a", route)) as victim:
+            before = row_of(world, victim)
+            content = None if method == "DELETE" else world.draft("a", route, "changed by a.viewer")[0]
+            answer = world.send(Call(method, victim.path, world.person("a.viewer"), json=content))
+            yield answer.probe(f"a.viewer {method} on a {route.name} row", answers(world.profile, "role_too_low"), needs=needs)
+            problem = "" if row_of(world, victim) == before else "the row was changed or deleted"
+            yield noted(f"the row after {method}", problem, request=answer.call.line(), needs=needs, is_change=True)

@@ -230,7 +230,11 @@ def _discard(world: World) -> None:
 
 def _forget(world: World, tokens: TokenSource) -> None:
     if not world.is_throwaway:
-        for plant in list(world.plants):
+        slugs = sorted(tenant.slug for tenant in world.tenants.values())
+        world.leftovers.extend(f"users named user_{world.run}_* of tenant {slug}: first logins made them" for slug in slugs)
+        kept = sorted({plant.route for plant in world.plants if not plant.path})
+        world.leftovers.extend(f"rows made through the route {name}: no route deletes them" for name in kept)
+        for plant in [one for one in world.plants if one.path]:
             _removed(world.leftovers, f"row {plant.id} of tenant {plant.tenant}", partial(world.uproot, [plant]))
     _removed(world.leftovers, f"users of the identity provider for run {world.run}", partial(tokens.forget, world.run))
 

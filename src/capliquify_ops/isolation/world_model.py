@@ -2,7 +2,8 @@
 
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from capliquify_ops.configuration import Profile, Route, Target
@@ -163,6 +164,14 @@ class World:
     def planted(self, key: str, route: str) -> list[Plant]:
         """Return the rows that a tenant holds of a collection."""
         return [plant for plant in self.plants if plant.tenant == key and plant.route == route]
+
+    @contextmanager
+    def temporary(self, plant: Plant) -> Iterator[Plant]:
+        """Delete a row when the block ends, also when its measure is stopped half-way."""
+        try:
+            yield plant
+        finally:
+            self.uproot([plant])
 
     def uproot(self, plants: Sequence[Plant]) -> None:
         """Delete rows as their owner; their secrets stay wanted, since nobody may see them afterwards either."""

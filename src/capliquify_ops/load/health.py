@@ -14,6 +14,9 @@ _WATCHED = (
     ("generator_cpu_ratio", "generator_cpu_ratio", "it used {} of a processor core"),
 )
 
+_WAITED_US = 1_000
+"""Less is the time between two lines of the generator, not a wait for a connection."""
+
 
 def trouble(run: LoadRun, figures: Mapping[str, Scalar], limits: Limits, p95_key: str) -> str:
     """Return why the generator's figures cannot be relied on, as a part of a sentence; empty when they can."""
@@ -50,7 +53,7 @@ def _not_offered(run: LoadRun, limits: Limits) -> str:
 def _starved_of_connections(run: LoadRun, p95_limit_ms: float) -> str:
     """With fewer connections than arrivals within the latency limit, waiting for one says nothing of the service."""
     needed = run.rate * p95_limit_ms / 1000
-    waited = sum(wait > 0 for wait in waits(run.samples))
+    waited = sum(wait > _WAITED_US for wait in waits(run.samples))
     if run.connections >= needed or waited * 100 <= len(run.samples):
         return ""
     return f"{run.connections} connections are too few for {run.rate:g} requests/s, {needed:.0f} are needed"

@@ -130,14 +130,15 @@ class Generator:
             if self.cut:
                 return
             # What was sent late ended late: without this, a generator that stood still would blame a lack of connections.
-            slip = perf_counter() - max(due, free_at - slip)
-            if not self.send(connection, index, due, slip):
+            sent = perf_counter()
+            slip = sent - max(due, free_at - slip)
+            if not self.send(connection, index, (due, slip, sent)):
                 connection = self.connect()
             free_at = perf_counter()
 
-    def send(self, connection: Connection, index: int, due: float, slip: float) -> bool:
+    def send(self, connection: Connection, index: int, times: tuple[float, float, float]) -> bool:
         """Send one arrival and keep its sample; return whether the connection is still good."""
-        sent = perf_counter()
+        due, slip, sent = times
         again, turn = divmod(index, len(self.headers))
         path = self.plan.paths[again % len(self.plan.paths)]
         self.in_flight += 1

@@ -95,7 +95,10 @@ class Cluster:
             f"--pwfile={self._password}",
             *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions", *locale),
         ]
-        return self._family.spawn("initdb", command, self._folder.path / "initdb.log", account=account)
+        # The server that initdb feeds ends by itself when the feeding stops, and removes its System V segment; a signal
+        # would leave the segment behind for good.
+        log, kill = self._folder.path / "initdb.log", signal.SIGKILL
+        return self._family.spawn("initdb", command, log, account=account, ends_on=kill, tells_its_children=True)
 
     def launch(self, initdb: Member, settings: Mapping[str, str]) -> Member:
         """Wait for `initdb`, start the server and wait until it accepts connections.

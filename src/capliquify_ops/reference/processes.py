@@ -29,6 +29,7 @@ class Member:
     log: Path
     ends_on: signal.Signals
     grace_s: float
+    tells_its_children: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,11 @@ class Family:
         account: Account | None = None,
         ends_on: signal.Signals = signal.SIGTERM,
         grace_s: float = 5.0,
+        tells_its_children: bool = False,
     ) -> Member:
         """Start a process whose output goes to `log` and which gets `ends_on` when this process dies.
 
+        Its whole group gets that signal in the end, unless it tells its children itself: they then have the grace to finish.
         Call it in the main thread: the death of the thread that started it is what the kernel reports.
         """
         with self._guard(), open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:  # noqa: PTH123
@@ -67,20 +70,20 @@ class Family:
             except (OSError, subprocess.SubprocessError) as error:
                 message = f"The embedded stack cannot start {name}: {error}."
                 raise TargetUnreachable(message, hint=f"Program: {command[0]}") from error
-            self.members.append(Member(name, process, log, ends_on, grace_s))
+            self.members.append(Member(name, process, log, ends_on, grace_s, tells_its_children))
         return self.members[-1]
 
     def end(self) -> None:
         """End all processes, the last one first, and whatever is left of their groups."""
         for member in reversed(self.members):
-            _signal(member, member.ends_on)
+            _ask(member)
         for member in reversed(self.members):
             self._finish(member)
         self.members.clear()
 
     def remove(self, member: Member) -> None:
         """End one process and forget it."""
-        _signal(member, member.ends_on)
+        _ask(member)
         self._finish(member)
         self.members.remove(member)
 
@@ -88,6 +91,11 @@ class Family:
         deadline = time.monotonic() + member.grace_s
         while status(member) is None and time.monotonic() < deadline:
             time.sleep(_POLL_S)
+        if member.tells_its_children:
+            member.process.kill()
+            member.process.wait()
+            while _has_group(member) and time.monotonic() < deadline:
+                time.sleep(_POLL_S)
         _signal(member, signal.SIGKILL)
         member.process.wait()
 
@@ -115,6 +123,21 @@ def wait_until(condition: Callable[[], bool], member: Member, timeout_s: float) 
         if time.monotonic() > deadline:
             raise TargetUnreachable(f"{member.name} was not ready after {timeout_s:g} s.{tail(member.log)}")
         time.sleep(_POLL_S)
+
+
+def _ask(member: Member) -> None:
+    if not member.tells_its_children:
+        _signal(member, member.ends_on)
+    elif status(member) is None:
+        member.process.send_signal(member.ends_on)
+
+
+def _has_group(member: Member) -> bool:
+    try:
+        os.killpg(member.process.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _signal(member: Member, number: signal.Signals) -> None:

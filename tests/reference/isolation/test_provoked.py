@@ -492,7 +492,7 @@ def healthy():
 
 
 @pytest.mark.parametrize(("check", "name"), sorted(FAULTS), ids=lambda text: text.replace(" ", "-"))
-def test_a_fault_is_found(check, name, world, cast, make, lie, healthy):  # noqa: PLR0917
+def test_a_fault_is_found(check, name, world, cast, make, lie, healthy):
     """The check is healthy on the service, failing through one fault with a witness that names it, and healthy again."""
     if check not in healthy:
         before = run(check, world)

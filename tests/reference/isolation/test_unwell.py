@@ -36,7 +36,7 @@ def ill(make, status, body, kind="text/html"):
     ],
     ids=["500", "html", "empty"],
 )
-def test_a_service_that_answers_everything_the_same_way(check, status, body, world, make, lie):  # noqa: PLR0917
+def test_a_service_that_answers_everything_the_same_way(check, status, body, world, make, lie):
     """A service that answers everything with 500, a page, or an empty success passes no check and is no proof of a leak."""
     lie(ill(make, status, body))
     found = run(check, world)

@@ -123,7 +123,7 @@ def target(server: Server) -> Target:
 def plan(server: Server) -> Plan:
     """150 requests/s for one second, over ten tenants."""
     callers = tuple(Caller(Secret(f"token-of-{marker}"), {"X-Organization-ID": f"org-{marker}"}, marker) for marker in MARKERS)
-    return Plan(server.base_url, 150, 1, callers, ("/api/products", "/api/sales"), warmup_s=0.2, connections=40, timeout_s=4.0)
+    return Plan(server.base_url, 150, 1, callers, ("/api/products", "/api/sales"), warmup_s=0.2, connections=240, timeout_s=4.0)
 
 
 @pytest.fixture

@@ -11,16 +11,16 @@ from capliquify_ops.model.outcome import Outcome
 
 @pytest.fixture
 def ask(plan, target, limits):
-    return lambda: api_load.judge(measure(replace(plan, connections=200), target=target), limits)
+    return lambda: api_load.judge(measure(plan, target=target), limits)
 
 
-def test_a_slow_service_turns_it_red_and_a_fast_one_green_again(server, ask):
+def test_a_slow_service_turns_it_red_and_a_fast_one_green_again(server, ask, limits):
     """0 -> 1 -> 0: at the rate and for the time that the (shortened) claim demands."""
     assert ask().outcome is Outcome.HEALTHY
     server.delay = 1.2
     found = ask()
     assert found.outcome is Outcome.FAILING
-    assert found.limit.source == "Load scenario API load: p50 < 50 ms"
+    assert found.limit == limits["load_p50_ms"]
     server.delay = 0.0
     assert ask().outcome is Outcome.HEALTHY
 

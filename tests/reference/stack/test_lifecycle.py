@@ -93,7 +93,15 @@ def test_close_after_a_killed_supervisor_removes_the_folder(machine, base):
     nothing_left(machine, base, processes, ports_of(started))
 
 
-STEPS = ("lock", "initdb.log", "identity.log", "postgresql.conf", "postgres/data/postmaster.pid", "service.log")
+STEPS = (
+    "lock",
+    "initdb.log",
+    "identity.log",
+    "postgres/data/global/pg_control",
+    "postgresql.conf",
+    "postgres/data/postmaster.pid",
+    "service.log",
+)
 ENDS = [(step, signal.SIGTERM) for step in STEPS] + [
     (STEPS[1], signal.SIGINT),
     (STEPS[3], signal.SIGHUP),
@@ -110,6 +118,8 @@ def test_end_during_the_start_leaves_nothing(machine, base, reached, how):
         supervisor.stdin.flush()
         machine.until(lambda: any(path.joinpath(reached).exists() for path in base.iterdir()), f"{reached} is there")
         processes = machine.descendants(supervisor.pid)
+        group = next(path.stat().st_gid for path in base.iterdir())
+        segments = machine.orphaned_segments(group)
         if how == "closed pipe":
             supervisor.stdin.close()
         else:
@@ -117,6 +127,7 @@ def test_end_during_the_start_leaves_nothing(machine, base, reached, how):
         assert supervisor.wait(60) == 0
         supervisor.stdin.close()
         nothing_left(machine, base, processes, [])
+    assert machine.orphaned_segments(group) == segments
 
 
 def test_supervisor_without_a_starter_makes_nothing(base):

@@ -135,6 +135,15 @@ def test_too_few_connections_are_no_verdict(make_run, judge):
 
 
 @BOTH
+def test_few_connections_that_nobody_waited_for_are_enough(make_run, judge):
+    """A fast service needs fewer connections than the limit would allow it, and microseconds are no wait."""
+    run = make_run([5_000] * 9000, connections=10)
+    for row in range(9000):
+        run.samples.service_us[row] -= 2
+    assert "too few" not in judge(run, LIMITS).why
+
+
+@BOTH
 @pytest.mark.parametrize("verdict", [Verdict.FOREIGN, Verdict.EMPTY])
 def test_one_wrong_payload_fails_whatever_the_generator_did(make_run, judge, verdict):
     """Another tenant's rows are critical; an empty 200 is a failure; neither needs a healthy generator."""

@@ -1,0 +1,135 @@
+"""The main job as a person runs it: measured, reported, and nothing left behind, however it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+MARK = "CAPLIQUIFY_TEST_MARK"
+
+
+def _of_run(mark):
+    """The processes that carry a mark in their environment, and those that their command line names as the embedded stack's."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                environment = (entry / "environ").read_bytes()
+                state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0]
+            except OSError:
+                continue
+            if f"{MARK}={mark}".encode() in environment and state != "Z":
+                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ")[:200]
+    return found
+
+
+def _until(condition, seconds, what):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Starts `capliquify-ops readiness` on the embedded target with a temporary folder of its own."""
+    mark = tmp_path.name + str(os.getpid())
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    tmp_path.chmod(0o755)
+    temporary.chmod(0o1777)
+    evidence = tmp_path / "evidence"
+
+    class Run:
+        def __init__(self):
+            self.mark, self.evidence, self.temporary = mark, evidence, temporary
+
+        def start(self, *options):
+            environment = {key: value for key, value in os.environ.items() if not key.startswith(("CAPLIQUIFY", "PYTEST"))}
+            return subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "capliquify_ops.cli",
+                    "readiness",
+                    "--target",
+                    "embedded",
+                    "--evidence-dir",
+                    str(evidence),
+                    *options,
+                ],
+                cwd=tmp_path,
+                env=environment | {MARK: mark, "TMPDIR": str(temporary)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+
+        def records(self):
+            return [json.loads(path.read_text()) for path in (evidence / "records").glob("*.json")]
+
+        def nothing_left(self):
+            _until(lambda: not _of_run(mark), 30, f"processes left: {_of_run(mark)}")
+            _until(lambda: not list(temporary.iterdir()), 30, f"files left: {list(temporary.iterdir())}")
+
+    return Run()
+
+
+def test_a_measured_box_is_ticked_by_its_records(run):
+    """The schema checks on the embedded target pass, their records say what was examined, and nothing is left."""
+    process = run.start("-k", "registry_catalogue or structure_equality")
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, output
+    records = {record["check"]: record for record in run.records()}
+    assert set(records) == {"registry_catalogue", "structure_equality"}
+    for record in records.values():
+        assert record["state"] == "passed"
+        assert record["findings"][0]["examined"] >= 10
+        assert record["target"]["kind"] == "loopback"
+    assert (run.evidence / "report" / "index.html").is_file()
+    run.nothing_left()
+
+
+def test_the_demonstration_ends_with_0_when_nothing_measured_failed(run):
+    """With --measured-only boxes that are not run do not count."""
+    process = run.start("--measured-only", "-k", "registry_catalogue")
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    run.nothing_left()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
+def test_nothing_is_left_when_pytest_is_ended(run, number):
+    """Ctrl-C, SIGTERM and SIGKILL of pytest in the middle of a load leave no process, no port and no temporary folder."""
+    process = run.start("-k", "request_latency or registry_catalogue")
+
+    def loading():
+        return any(b"load.worker" in line for line in _of_run(run.mark).values())
+
+    _until(loading, 90, "the load never started")
+    [pytest_pid] = [pid for pid, line in _of_run(run.mark).items() if b"-m pytest" in line]
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        os.kill(pytest_pid, number)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    run.nothing_left()
+    states = {record["check"]: (record["state"], record["finished_at"] is None) for record in run.records()}
+    assert states["request_latency"][0] == "not_run"
+
+
+def test_a_failure_leaves_nothing_either(run):
+    """A run whose suite cannot even be collected ends, and leaves nothing."""
+    process = run.start("--no-such-option-of-pytest")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 4, output
+    run.nothing_left()
