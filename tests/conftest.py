@@ -1,4 +1,4 @@
-"""One embedded server for a whole pytest run, a database of its own for each test, one whole stack for each worker."""
+"""One embedded server for a whole pytest run, a database of its own for each test."""
 
 import itertools
 import os
@@ -133,13 +133,6 @@ def superuser_url(database):
 @pytest.fixture(scope="session")
 def roles(server):
     return server.roles
-
-
-@pytest.fixture(scope="session")
-def stack():
-    """A whole embedded stack of this worker: PostgreSQL, identity process, reference service."""
-    with embedded.start() as running:
-        yield running
 
 
 @pytest.fixture(scope="session")

@@ -126,3 +126,11 @@ def test_errors_carry_no_rows(database):
             session.execute("INSERT INTO pg_temp.u VALUES ('the-row-itself')")
     assert caught.value.sqlstate == "23505"
     assert "the-row-itself" not in str(caught.value)
+
+
+def test_the_environments_password_does_not_win(database, monkeypatch):
+    """A URL with a password file connects although PGPASSWORD holds somebody else's password."""
+    monkeypatch.setenv("PGPASSWORD", "of-another-server")
+    assert "passfile" in database.observer_url.reveal()
+    with observer(database.observer_url, "test") as session, session.transaction():
+        assert session.value("SELECT 1") == 1

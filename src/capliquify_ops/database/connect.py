@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import args_row, dict_row
 
+from capliquify_ops.database.dsn import parts
 from capliquify_ops.database.faults import connecting_failed, translated
 from capliquify_ops.database.statements import Statement
 from capliquify_ops.model.secret import Secret
@@ -125,11 +127,19 @@ def _text(query: Statement | Query) -> Query:
     return query.text if isinstance(query, Statement) else query
 
 
+def _conninfo(url: Secret) -> str:
+    """Keep PGPASSWORD of the environment out where the URL names a password file: libpq would prefer the variable."""
+    given = parts(url)
+    if "passfile" in given and "password" not in given:
+        return make_conninfo(url.reveal(), password="")
+    return url.reveal()
+
+
 @contextmanager
 def _session(url: Secret, purpose: str, limits: SessionLimits, *, read_only: bool, pooled: bool) -> Iterator[Session]:
     try:
         connection = psycopg.connect(
-            url.reveal(),
+            _conninfo(url),
             autocommit=True,
             connect_timeout=CONNECT_TIMEOUT_S,
             prepare_threshold=None if pooled else 5,

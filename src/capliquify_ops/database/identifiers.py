@@ -7,7 +7,8 @@ from psycopg import sql
 
 from capliquify_ops.model.errors import UsageError
 
-_VARIABLE = re.compile(r""":(?P<quote>["'])(?P<name>[a-z_]+)(?P=quote)""")
+_VARIABLE = re.compile(r"""(?<![:\w"']):(?P<quote>["'])(?P<name>[a-z_]+)(?P=quote)""")
+"""As psql reads them: not after a second colon (a cast), nor after a name or a quote (inside JSON)."""
 
 
 def identifier(name: str) -> sql.Identifier:

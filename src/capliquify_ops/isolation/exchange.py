@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
+from urllib.parse import quote
 
 from capliquify_ops.http_client import Client, Response
 from capliquify_ops.isolation.canary import Canary
@@ -160,7 +161,7 @@ class Caller:
         organization = call.sent_organization()
         if organization is not None:
             headers[self._organization_header] = organization
-        return headers | dict(call.headers)
+        return {name: sendable(value) for name, value in (headers | dict(call.headers)).items()}
 
     def _read(self, call: Call, response: Response) -> Exchange:
         seen = sightings([one for one in self.canaries if one.token not in self._spent], response.body, response.headers)
@@ -173,6 +174,11 @@ class Caller:
         mine = call.who.tenant if call.who else ""
         sent = _sent(call)
         self._spent |= {one.token for one in self.canaries if one.is_address and one.tenant != mine and one.token in sent}
+
+
+def sendable(value: str) -> str:
+    """Return a text as a header can carry it: what is not printable ASCII (a schema name in another script) is URL-encoded."""
+    return "".join(one if " " <= one <= "~" else quote(one) for one in value).strip()
 
 
 def _sent(call: Call) -> str:

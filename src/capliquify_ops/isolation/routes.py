@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from capliquify_ops.configuration import Route
-from capliquify_ops.isolation.exchange import Call, Exchange, objects
+from capliquify_ops.isolation.exchange import Exchange, objects
 from capliquify_ops.isolation.probe import SUCCESS, Probe
 from capliquify_ops.isolation.world_model import Plant, World
 
@@ -89,8 +89,3 @@ def user_row_id(world: World, who: str, name: str) -> str:
     email = world.person(name).email
     rows = objects(world.get(who, world.route("users").path + PAGE).data)
     return next((str(row["id"]) for row in rows if email in row.values()), "")
-
-
-def call(world: World, who: str, method: str, path: str, **more: object) -> Exchange:
-    """Send one request as somebody."""
-    return world.send(Call(method, path, world.person(who), **more))  # type: ignore[arg-type]

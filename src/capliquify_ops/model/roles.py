@@ -1,6 +1,6 @@
 """The four roles of a deployment."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +15,7 @@ class Roles:
     app: str = "capliquify_app"
     observer: str = "capliquify_observer"
     operator: str = "capliquify_operator"
+
+    def names(self) -> dict[str, str]:
+        """Return the four names by role: what scripts with `:"owner"` and the like are filled with."""
+        return asdict(self)

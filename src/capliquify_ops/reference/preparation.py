@@ -41,4 +41,4 @@ def prepare_database(superuser_url: str, roles: Roles, *, product: bool) -> None
 
 
 def _names(roles: Roles) -> dict[str, str]:
-    return {"owner": roles.owner, "app": roles.app, "observer": roles.observer, "operator": roles.operator}
+    return roles.names()

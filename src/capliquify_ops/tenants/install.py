@@ -96,7 +96,7 @@ def _complete_roles(session: Session, statements: Iterable[RoleStatement], passw
 
 
 def _apply(session: Session, roles: Roles, migrations: Iterable[Migration]) -> None:
-    names = {"owner": roles.owner, "app": roles.app, "observer": roles.observer, "operator": roles.operator}
+    names = roles.names()
     for migration in migrations:
         session.script(fill(migration.text, names))
         with as_owner(session, roles):

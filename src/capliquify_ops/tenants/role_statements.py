@@ -68,4 +68,4 @@ def with_password(statement: RoleStatement, passwords: Mapping[str, Secret]) -> 
 
 
 def _names(roles: Roles) -> dict[str, str]:
-    return {"owner": roles.owner, "app": roles.app, "observer": roles.observer, "operator": roles.operator}
+    return roles.names()

@@ -14,7 +14,7 @@ from capliquify_ops.configuration import Route, load_profile
 from capliquify_ops.isolation import controls, run_control, scenarios
 from capliquify_ops.isolation.bodies import body, references, text_fields
 from capliquify_ops.isolation.catalogue import named
-from capliquify_ops.isolation.exchange import leaves, objects
+from capliquify_ops.isolation.exchange import leaves, objects, sendable
 from capliquify_ops.isolation.forged import forgeries, shuffled, spliced
 from capliquify_ops.isolation.guessed_ids import unknown_like
 from capliquify_ops.isolation.own_rows import _difference
@@ -218,6 +218,15 @@ def test_payloads_can_be_sent():
         assert text.isascii()
         assert text.isprintable()
         assert not any(word in text.upper() for word in ("DROP", "DELETE", "UPDATE", "INSERT", "ALTER"))
+
+
+@given(value=st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=60))
+def test_any_name_can_be_sent(value):
+    """Whatever a registry calls a schema, a request with that name in a header can be sent."""
+    sent = sendable(value)
+    assert sent == sent.strip()
+    assert all(" " <= one <= "~" for one in sent)
+    assert sendable(sent) == sent
 
 
 def observed(**document):
