@@ -1,5 +1,5 @@
 # The whole interface of a contributor. `make readiness` and `make test` do all the set-up themselves.
-SHELL := /bin/sh
+SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
@@ -24,7 +24,8 @@ readiness: $(READY) ## measure the embedded stack and write the sign-off report
 	@$(BIN)/capliquify-ops readiness --target embedded --measured-only
 
 test: $(READY) system ## the project's own tests
-	@$(BIN)/python -m pytest tests --numprocesses 2 --dist loadgroup
+	@base=$$(mktemp -d) && trap 'rm -rf "$$base"' EXIT && \
+	  $(BIN)/python -m pytest tests --numprocesses 2 --dist loadgroup --basetemp "$$base/pytest" -r s
 
 system:
 	@sh tools/system-packages chromium

@@ -32,9 +32,9 @@ def build():
     return module
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """Chromium, one per worker."""
+    """Chromium, for one module: while playwright runs, no test of the same process can run an event loop of its own."""
     if not CHROMIUM.exists():
         missing = f"The browser tests need {CHROMIUM}. Install it with: apt-get update && apt-get install -y chromium"
         pytest.fail(missing, pytrace=False) if os.environ.get("CI") == "true" else pytest.skip(missing)

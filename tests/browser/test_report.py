@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("browser")
 NAMES = ["every_state", "ready", "hostile", "huge"]
 PIXELS = """async (data) => {
   const image = new Image();
