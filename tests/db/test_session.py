@@ -1,8 +1,10 @@
 """Sessions on a real server: limits, read-only, typed errors."""
 
+import dataclasses
+
 import pytest
 
-from capliquify_ops.database import SessionLimits, describe, observer, operator
+from capliquify_ops.database import Session, SessionLimits, describe, observer, operator
 from capliquify_ops.model.errors import PrivilegeMissing, ServerUnsupported, StatementFailed, StatementTimedOut, TargetUnreachable
 from capliquify_ops.model.secret import Secret
 
@@ -134,3 +136,21 @@ def test_the_environments_password_does_not_win(database, monkeypatch):
     assert "passfile" in database.observer_url.reveal()
     with observer(database.observer_url, "test") as session, session.transaction():
         assert session.value("SELECT 1") == 1
+
+
+def test_an_old_server_is_refused(database, monkeypatch):
+    """A server older than 14 is refused with its version before any statement is sent."""
+    monkeypatch.setattr(Session, "server_major", 13)
+    with (
+        observer(database.observer_url, "test") as session,
+        pytest.raises(ServerUnsupported, match="PostgreSQL 13; 14") as caught,
+    ):
+        describe(session)
+    assert caught.value.exit_code == 69
+
+
+def test_a_newer_server_is_not_judged(database):
+    """A server newer than the newest known one gives a reason why checks that read catalogues cannot judge it."""
+    with observer(database.observer_url, "test") as session:
+        server = describe(session)
+    assert "19" in dataclasses.replace(server, major=19).why_not()

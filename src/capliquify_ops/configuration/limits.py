@@ -9,8 +9,6 @@ from capliquify_ops.configuration.nearest import unknown
 from capliquify_ops.model.errors import ConfigurationInvalid
 from capliquify_ops.model.finding import Limit
 
-Number = int | float
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -19,9 +19,7 @@ class Server:
     is_superuser: bool
     bypasses_rls: bool
     in_recovery: bool
-    is_pg_monitor: bool
     reads_all_stats: bool
-    signals_backends: bool
     system_identifier: str
     extensions: Mapping[str, str]
 

@@ -3,7 +3,7 @@
 Settings are applied by SET LOCAL in each transaction and never as start-up options: PgBouncer refuses those.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -92,13 +92,6 @@ class Session:
         self._inside()
         with translated():
             self._connection.execute(text)
-
-    def copy_rows(self, into: sql.Composed, rows: Sequence[Sequence[Value]]) -> None:
-        """Load rows with COPY; `into` is the whole COPY ... FROM STDIN statement."""
-        self._inside()
-        with translated(), self._connection.cursor() as cursor, cursor.copy(into) as copy:
-            for row in rows:
-                copy.write_row(row)
 
     def outside_transaction(self, query: Query) -> None:
         """Run one statement that refuses a transaction block (CREATE DATABASE). Operator sessions only."""

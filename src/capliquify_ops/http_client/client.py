@@ -82,7 +82,9 @@ class Client:
         except httpx.TimeoutException:
             raise TargetUnreachable(f"{self.base_url} did not answer {method} {path} in time.", hint="Is it running?") from None
         except httpx.DecodingError:
-            raise IntegrationFailed(f"{method} {path} answered with a body that cannot be decoded.", hint="Check base_url.") from None
+            raise IntegrationFailed(
+                f"{method} {path} answered with a body that cannot be decoded.", hint="Check base_url."
+            ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             said = type(error).__name__
             raise TargetUnreachable(f"{self.base_url} cannot be reached ({said}).", hint="Check base_url.") from None

@@ -36,6 +36,10 @@ def _database(target: Target) -> Iterator[Answer]:
         return
     newer = server.why_not()
     yield Answer("server", newer is None, f"PostgreSQL {server.version} at {address_of(target.database_url)}", newer or "")
+    if server.in_recovery:
+        yield Answer(
+            "standby", good=False, says="the server is a standby: usage statistics are its own", advice="Use the primary."
+        )
     yield from _role(server)
     names = ", ".join(f"{name} {version}" for name, version in sorted(server.extensions.items()))
     yield Answer("extensions", good=True, says=names or "none")

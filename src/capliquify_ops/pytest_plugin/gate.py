@@ -202,6 +202,8 @@ class Gate:
         tenant_a, tenant_b = self._given
         with build_world(self.target, self._tokens(), self.run, self.clock, tenant_a=tenant_a, tenant_b=tenant_b) as built:
             yield built
+        for left in built.leftovers:
+            self._say(f"not removed: {left}")
 
     @contextmanager
     def traffic(self) -> Iterator[Traffic]:

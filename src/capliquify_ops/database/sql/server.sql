@@ -10,9 +10,7 @@ SELECT pg_catalog.current_setting('server_version') AS version,
        r.rolsuper AS is_superuser,
        r.rolbypassrls AS bypasses_rls,
        pg_catalog.pg_is_in_recovery() AS in_recovery,
-       pg_catalog.pg_has_role(r.oid, 'pg_monitor', 'USAGE') AS is_pg_monitor,
        pg_catalog.pg_has_role(r.oid, 'pg_read_all_stats', 'USAGE') AS reads_all_stats,
-       pg_catalog.pg_has_role(r.oid, 'pg_signal_backend', 'USAGE') AS signals_backends,
        CASE WHEN pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')
             THEN (SELECT c.system_identifier::text FROM pg_catalog.pg_control_system() AS c)
             ELSE '' END AS system_identifier,

@@ -151,7 +151,7 @@ def page_view(decision: Decision, raw: RawReader, bounds: Bounds) -> PageView:
 
 def _headline(decision: Decision) -> str:
     ticked, boxes = sum(1 for result in decision.boxes if result.state is State.PASSED), len(decision.boxes)
-    sheet = f"{ticked} of {boxes} boxes are ticked by evidence."
+    sheet = f"Ticked by evidence: {ticked} of {boxes} boxes."
     if decision.ready:
         return f"{sheet} Nothing stands against the launch."
     count = len(decision.reasons)
