@@ -42,7 +42,20 @@ def gate(tmp_path, database):
         def command(self, *options):
             arguments = ["--config", str(tmp_path / "gate.toml"), "--target", "here", "--evidence-dir", str(self.evidence)]
             suite = tmp_path / "suite"
-            return [sys.executable, "-m", "pytest", str(suite), "-c", "/dev/null", "-p", "no:cacheprovider", *arguments, *options]
+            return [
+                sys.executable,
+                "-m",
+                "pytest",
+                str(suite),
+                "-c",
+                "/dev/null",
+                "-p",
+                "no:cacheprovider",
+                *arguments,
+                "--basetemp",
+                str(tmp_path / "inner"),
+                *options,
+            ]
 
         def write(self, body):
             (tmp_path / "suite").mkdir(exist_ok=True)

@@ -1,10 +1,11 @@
 """readiness · security: the suites, which the wheel carries, run with pytest on a target."""
 
 import importlib.util
+import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -12,7 +13,6 @@ import typer
 from capliquify_ops.cli import signoff
 from capliquify_ops.cli.options import ConfigFile, EvidenceDir, TargetName, settings_of
 from capliquify_ops.cli.output import note
-from capliquify_ops.model.decision import ExitCode
 from capliquify_ops.model.errors import ConfigurationInvalid
 
 PYTEST_MEASURED = (0, 1)
@@ -61,23 +61,31 @@ def _pytest(suite: str, extra: list[str], *, config: Path | None, target: str | 
     folder = suite_folder(suite)
     options = {"--config": config, "--target": target, "--evidence-dir": evidence_dir}
     given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
-    with tempfile.TemporaryDirectory(prefix="capliquify-ops-pytest-") as base:
-        command = [sys.executable, "-m", "pytest", str(folder), *given, *_manners(folder, Path(base)), *extra]
-        note(f"measuring with {folder}")
-        try:
-            return subprocess.run(command, check=False).returncode
-        except KeyboardInterrupt:
-            return ExitCode.ERROR
+    command = [sys.executable, "-m", "pytest", str(folder), *given, *_manners(folder), *extra]
+    note(f"measuring with {folder}")
+    return _supervised(command)
 
 
-def _manners(folder: Path, base: Path) -> list[str]:
-    """A folder of our own for temporary files, no configuration of the current folder's project, no cache beside the suites."""
-    return [
-        f"--rootdir={folder.parent}",
-        "--import-mode=importlib",
-        f"--basetemp={base / 'tmp'}",
-        "-p",
-        "no:cacheprovider",
-        "-c",
-        "/dev/null",
-    ]
+def _manners(folder: Path) -> list[str]:
+    """No configuration of the current folder's project, and nothing written but evidence: no cache, no temporary folders."""
+    plugins = ["-p", "no:cacheprovider", "-p", "no:tmpdir"]
+    return [f"--rootdir={folder.parent}", "--import-mode=importlib", *plugins, "-c", "/dev/null"]
+
+
+def _supervised(command: list[str]) -> int:
+    """Run pytest and return its exit code. Whatever ends us first becomes an interrupt for it, so that it can clean up.
+
+    Ctrl-C reaches both of us: pytest deals with it, we wait for it.
+    """
+    process = subprocess.Popen(command)
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        if number != signal.SIGINT:
+            process.send_signal(signal.SIGINT)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        return process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

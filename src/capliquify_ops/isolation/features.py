@@ -3,7 +3,7 @@
 from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import Call, Exchange, leaves
 from capliquify_ops.isolation.probe import NO_SUCCESS, SUCCESS, CannotTell, Probe, Probes, answers
-from capliquify_ops.isolation.routes import BASIC_FEATURE, reads_own
+from capliquify_ops.isolation.routes import BASIC_FEATURE, WRITES, reads_own
 from capliquify_ops.isolation.world_model import World
 
 CLAIMS = ("X-Tier", "X-Subscription-Tier", "X-Plan", "X-Features", "X-Feature-Flags")
@@ -28,13 +28,27 @@ def starter_may_not_report(world: World) -> Probes:
 
 
 def starter_premium(world: World) -> Probes:
-    """SEC-010: a starter tenant is refused every premium feature, also when it says otherwise in headers, parameters or path."""
+    """SEC-010: a starter tenant is refused every premium feature by every method, also when it says otherwise in headers, parameters or path."""
     found = premium_routes(world)
     if not found:
         raise CannotTell(f"The profile {world.profile.name!r} names no route with a premium feature.")
     for route in found:
         yield from _refused(world, route, "b.owner")
         yield from _claimed(world, route)
+
+
+def _refused_writes(world: World, route: Route, entitled_person: str) -> Probes:
+    """Valid writes: with a body that the route would refuse anyway, a missing check does not show."""
+    key = entitled_person.partition(".")[0]
+    for method in [one for one in WRITES if one in route.methods and route.fields]:
+        content, _ = world.draft(key, route, "entitled")
+        proper = world.send(Call(method, route.path, world.person(entitled_person), json=content))
+        yield (control := _used(proper, f"{entitled_person} {method} {route.path}", is_control=True))
+        content, _ = world.draft("s", route, "not entitled")
+        answer = world.send(Call(method, route.path, world.person("s.owner"), json=content, shown=" with a valid body"))
+        expected = answers(world.profile, "feature_missing")
+        problem = _no_upgrade(world, answer)
+        yield answer.probe(f"s.owner {method} {route.path}", expected, problem=problem, needs=control.name)
 
 
 def premium_routes(world: World) -> list[Route]:
@@ -59,6 +73,7 @@ def _refused(world: World, route: Route, entitled_person: str) -> Probes:
     basic = next(one for one in world.lists() if one.feature in {"", BASIC_FEATURE})
     yield _used(world.get("s.owner", basic.path), f"s.owner reads {basic.path}", is_control=True)
     yield refused_feature(world, route, f"s.owner reads {route.path}", control.name)
+    yield from _refused_writes(world, route, entitled_person)
 
 
 def _used(answer: Exchange, name: str, *, is_control: bool) -> Probe:

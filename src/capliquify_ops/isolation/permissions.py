@@ -2,8 +2,8 @@
 
 from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import Call, objects
-from capliquify_ops.isolation.probe import SUCCESS, Probes, answers, noted
-from capliquify_ops.isolation.routes import NOT_WRITES, has_row_with, reads_item, reads_own, row_of
+from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probes, answers, noted
+from capliquify_ops.isolation.routes import NOT_WRITES, PAGE, WRITES, has_row_with, reads_item, reads_own, row_of, user_row_id
 from capliquify_ops.isolation.world_model import World
 
 ADMIN_ROLES = frozenset({"admin", "owner"})
@@ -52,25 +52,31 @@ def member_refused(world: World) -> Probes:
 
 
 def viewer_refused(world: World) -> Probes:
-    """INT-15: a viewer reads, and is refused to make a row, which is then not there."""
+    """INT-15: a viewer reads, and is refused to make or change a row, which is then as it was."""
     yield (control := reads_own(world, "a.viewer"))
-    yield from _refused_creation(world, world.planting_route(), control.name)
+    yield from _refused_writes(world, control.name)
 
 
 def viewer_writes(world: World) -> Probes:
     """SEC-009: a viewer is refused every write of every route, and nothing has changed afterwards."""
     yield (control := reads_own(world, "a.viewer"))
+    yield from _refused_writes(world, control.name)
+    yield from _refused_elsewhere(world, control.name)
+
+
+def _refused_writes(world: World, needs: str) -> Probes:
     for route in world.creatable():
         if route.name not in NOT_WRITES and route.feature in PREMIUM:
-            yield from _refused_creation(world, route, control.name)
-    yield from _refused_changes(world, control.name)
+            yield from _refused_creation(world, route, needs)
+    yield from _refused_changes(world, needs)
 
 
 def _refused_creation(world: World, route: Route, needs: str) -> Probes:
+    before = _row_ids(world, route)
     content, canary = world.draft("a", route, "made by a.viewer")
     answer = world.send(Call("POST", route.path, world.person("a.viewer"), json=content))
     yield answer.probe(f"a.viewer makes a {route.name} row", answers(world.profile, "role_too_low"), needs=needs)
-    made = canary.token.encode() in world.get("a.owner", route.path).response.body
+    made = bool(_row_ids(world, route) - before) or canary.token.encode() in world.get("a.owner", route.path).response.body
     yield noted(
         f"{route.name} afterwards", "the row was made" if made else "", request=answer.call.line(), needs=needs, is_change=True
     )
@@ -80,6 +86,38 @@ def _refused_creation(world: World, route: Route, needs: str) -> Probes:
     row, item = next(objects(allowed.data), None), world.item_of(route)
     if row is not None and item is not None:
         world.send(Call("DELETE", item.path.format(id=row["id"]), world.person("a.owner")))
+
+
+def _row_ids(world: World, route: Route) -> set[str]:
+    """Return the ids of the rows that the tenant's list shows: rows without a text hold no secret to look for."""
+    return {str(row["id"]) for row in objects(world.get("a.owner", route.path + PAGE).data)} if "GET" in route.methods else set()
+
+
+def _refused_elsewhere(world: World, needs: str) -> Probes:
+    """Every other write that the profile names, on a row of the tenant where there is one."""
+    main = world.planting_route()
+    known = {main.path, f"{main.path}/{{id}}", *(route.path for route in world.creatable())}
+    for route in world.profile.routes.values():
+        if route.kind != "tenant" or route.path in known or route.name in NOT_WRITES:
+            continue
+        for method in [one for one in WRITES if one in route.methods]:
+            path = _own_path(world, route)
+            content = None if method == "DELETE" else {"role": "member"} if route.name == "user" else {}
+            answer = world.send(Call(method, path, world.person("a.viewer"), json=content))
+            yield answer.probe(f"a.viewer {method} {route.path}", answers(world.profile, "role_too_low"), needs=needs)
+
+
+def _own_path(world: World, route: Route) -> str:
+    """Return a route's path for a row that the tenant has, so that the role is what refuses."""
+    if "{id}" not in route.path:
+        return route.path
+    if route.name == "user":
+        return route.path.format(id=user_row_id(world, "a.owner", "a.member"))
+    collection = next((one for one in world.creatable() if f"{one.path}/{{id}}" == route.path), None)
+    plants = world.planted("a", collection.name) if collection else []
+    if not plants:
+        raise CannotTell(f"The tenant has no row for {route.path}, so writing to it as a viewer cannot be tried.")
+    return plants[0].path
 
 
 def _refused_changes(world: World, needs: str) -> Probes:

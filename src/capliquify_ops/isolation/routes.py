@@ -12,6 +12,7 @@ PAGE = "?limit=100"
 OTHER = {"a": "b", "b": "a"}
 BASIC_FEATURE = "basic_forecasting"
 """The feature that every tier has."""
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
 NOT_WRITES = frozenset({"sign_out"})
 """Routes that take a POST and change no data of the tenant; sending it would end the audit's own session."""
 

@@ -67,21 +67,13 @@ def _twice(world: World, key: str) -> Probes:
 
 def _elsewhere(world: World, key: str) -> Probes:
     other = world.tenant(OTHER[key])
-    for carrier in CARRIERS:
-        value = (
-            other.slug
-            if "Slug" in carrier or "Host" in carrier
-            else other.schema_name or "public"
-            if "Schema" in carrier
-            else other.organization_id
-        )
-        yield _own_data(world, key, f"the other tenant in {carrier}", _ask(world, key, headers={carrier: value}))
-    for name in PARAMETERS:
-        value = {"schema": other.schema_name, "tenant": other.slug, "tenant_id": other.id, "tenantId": other.id}.get(
-            name
-        ) or other.organization_id
-        answer = _ask(world, key, query=f"?{name}={quote(value)}")
-        yield _own_data(world, key, f"the other tenant as parameter {name}", answer)
+    names = {"organisation": other.organization_id, "id": other.id, "slug": other.slug, "schema": other.schema_name}
+    for what, value in names.items():
+        for carrier in CARRIERS if value else ():
+            yield _own_data(world, key, f"the other {what} in {carrier}", _ask(world, key, headers={carrier: value}))
+        for name in PARAMETERS if value else ():
+            answer = _ask(world, key, query=f"?{name}={quote(value)}")
+            yield _own_data(world, key, f"the other {what} as parameter {name}", answer)
 
 
 def _own_data(world: World, key: str, name: str, answer: Exchange) -> Probe:

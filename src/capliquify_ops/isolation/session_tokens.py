@@ -33,7 +33,10 @@ def _variant(world: World, variant: TokenVariant, what: str) -> Probes:
 
 
 def tampered(world: World) -> Probes:
-    """SEC-005: a token whose claims, algorithm or signature were changed is refused, for the own tenant and for another."""
+    """SEC-005: a token whose claims, algorithm or signature were changed is refused, for the own tenant and for another.
+
+    Every forgery is tried on one list, one of each kind on all of them: routes may verify on their own.
+    """
     expected = answers(world.profile, "session_invalid")
     yield (control := reads_own(world, "a.member"))
     yield reads_own(world, "b.owner")
@@ -47,13 +50,24 @@ def tampered(world: World) -> Probes:
             shown=f" with {name}",
         )
         yield world.send(asked).probe(name, expected, needs=control.name)
+    own = world.person("a.member")
+    valid = world.caller.wallet.token(own)
+    yield from _everywhere(world, own, shuffled(valid), "a token with two letters swapped", control.name)
+    unsigned = next((token for _, token in forgeries(valid, {})), None)
+    if unsigned is not None:
+        yield from _everywhere(world, own, unsigned, "an unsigned token", control.name)
     try:
-        token = world.caller.wallet.token(world.person("a.member"), TokenVariant.TAMPERED)
+        token = world.caller.wallet.token(own, TokenVariant.TAMPERED)
     except CannotTell as error:
         yield untried("a token altered by the identity provider's tool", str(error), is_optional=True)
         return
-    asked = Call("GET", world.planting_route().path, world.person("a.member"), token=token, shown=" with a tampered token")
-    yield world.send(asked).probe("a tampered token", expected, needs=control.name)
+    yield from _everywhere(world, own, token, "a tampered token", control.name)
+
+
+def _everywhere(world: World, who: Person, token: str, what: str, needs: str) -> Probes:
+    for route in world.lists():
+        answer = world.send(Call("GET", route.path, who, token=token, shown=f" with {what}"))
+        yield answer.probe(f"{what} on {route.path}", answers(world.profile, "session_invalid"), needs=needs)
 
 
 def _altered(world: World) -> Iterator[tuple[str, Person, str]]:

@@ -55,7 +55,7 @@ def missing_authorization(world: World) -> Probes:
 
 
 def invalid_session(world: World) -> Probes:
-    """INT-03: garbage, altered and signed-out tokens are refused."""
+    """INT-03: garbage, altered and signed-out tokens are refused, on every list."""
     yield (control := reads_own(world, "a.member"))
     person = world.person("a.member")
     valid = world.caller.wallet.token(person)
@@ -67,15 +67,17 @@ def invalid_session(world: World) -> Probes:
     }
     expected = answers(world.profile, "session_invalid", "missing_authorization")
     for name, token in garbage.items():
-        answer = world.send(Call("GET", _profile_path(world), person, token=token, shown=f" with {name}"))
-        yield answer.probe(f"{name} as session token", expected, needs=control.name)
+        for route in world.lists():
+            answer = world.send(Call("GET", route.path, person, token=token, shown=f" with {name}"))
+            yield answer.probe(f"{name} on {route.path}", expected, needs=control.name)
     try:
         signed_out = world.caller.wallet.token(person, TokenVariant.SIGNED_OUT)
     except CannotTell as error:
         yield untried("a signed-out session", str(error), is_optional=True)
         return
-    answer = world.send(Call("GET", _profile_path(world), person, token=signed_out, shown=" with a signed-out session"))
-    yield answer.probe("a signed-out session", answers(world.profile, "session_invalid"), needs=control.name)
+    for route in world.lists():
+        answer = world.send(Call("GET", route.path, person, token=signed_out, shown=" with a signed-out session"))
+        yield answer.probe(f"a signed-out session on {route.path}", answers(world.profile, "session_invalid"), needs=control.name)
 
 
 def missing_organization(world: World) -> Probes:

@@ -90,6 +90,7 @@ def start(
             described = _described(supervisor, options, complaints)
         except BaseException:
             _end(supervisor)
+            run_folder.sweep([base] if base else run_folder.bases())
             raise
     values = {each.name: getattr(described, each.name) for each in fields(Description)}
     return Stack(**values, supervisor=supervisor)

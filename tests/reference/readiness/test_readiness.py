@@ -133,3 +133,30 @@ def test_a_failure_leaves_nothing_either(run):
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 4, output
     run.nothing_left()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_the_command_takes_pytest_down_with_it(run, number):
+    """A signal to the command (as make and CI systems send it) interrupts pytest, which reports, cleans up and ends."""
+    process = run.start("-k", "request_latency or registry_catalogue")
+    _until(lambda: any(b"load.worker" in line for line in _of_run(run.mark).values()), 90, "the load never started")
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, output
+    assert "NOT READY" in output
+    run.nothing_left()
+
+
+def test_a_supervisor_killed_while_it_starts_leaves_nothing(run):
+    """SIGKILL of the supervisor in the middle of a start is one sentence and 69, and its folder is removed."""
+    process = run.start("-k", "registry_catalogue")
+    _until(lambda: any(b"reference.supervisor" in line for line in _of_run(run.mark).values()), 60, "no supervisor")
+    [supervisor] = [pid for pid, line in _of_run(run.mark).items() if b"reference.supervisor" in line]
+    os.kill(supervisor, signal.SIGKILL)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode in {69, 1}, output
+    assert "Traceback" not in output
+    run.nothing_left()

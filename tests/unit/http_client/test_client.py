@@ -13,6 +13,13 @@ from capliquify_ops.http_client import client as module
 from capliquify_ops.model.errors import IntegrationFailed, TargetUnreachable
 
 
+class Quiet(http.server.ThreadingHTTPServer):
+    """Clients of these tests hang up half-way on purpose."""
+
+    def handle_error(self, request, client_address):
+        pass
+
+
 @pytest.fixture
 def serve():
     """Serves one prepared answer; returns the base address and the requests seen."""
@@ -36,7 +43,7 @@ def serve():
             def log_message(self, *_):
                 pass
 
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server = Quiet(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.server_port}", seen
