@@ -95,8 +95,12 @@ class Server:
 
         async def down() -> None:
             self._listening.close()
-            for transport in list(self.connections):
-                transport.abort()
+            deadline = time.monotonic() + 5
+            # Connections just accepted are still being made by tasks; aborted ones are closed by the loop's next turns.
+            while (self.connections or len(asyncio.all_tasks()) > 1) and time.monotonic() < deadline:
+                for transport in list(self.connections):
+                    transport.abort()
+                await asyncio.sleep(0.001)
 
         self.call(down())
 
