@@ -28,7 +28,7 @@ def starter_may_not_report(world: World) -> Probes:
 
 
 def starter_premium(world: World) -> Probes:
-    """SEC-010: a starter tenant is refused every premium feature by every method, also when it says otherwise in headers, parameters or path."""
+    """SEC-010: a starter tenant is refused every premium feature by every method, whatever headers, parameters or path claim."""
     found = premium_routes(world)
     if not found:
         raise CannotTell(f"The profile {world.profile.name!r} names no route with a premium feature.")

@@ -47,7 +47,14 @@ def test_a_world_and_what_is_left_of_it(world_on, direct_target):
         assert world.people["a.owner"].user_id == f"user_{world.run}_a_owner"
         assert len(world.planted("a", "products")) == 3
         assert len(world.planted("b", "products")) == 5
-        assert {plant.route for plant in world.plants} == {"products", "sales", "inventory", "forecasts", "scenarios"}
+        assert {plant.route for plant in world.plants} == {
+            "products",
+            "sales",
+            "inventory",
+            "forecasts",
+            "ai_forecasts",
+            "scenarios",
+        }
     assert (slugs(direct_target), schemas(direct_target)) == before
     assert world.leftovers == []
 
