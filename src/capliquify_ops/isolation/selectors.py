@@ -5,7 +5,17 @@ from urllib.parse import quote
 
 from capliquify_ops.isolation.exchange import Call, Exchange
 from capliquify_ops.isolation.people import Person
-from capliquify_ops.isolation.probe import OWN_OR_REFUSED, REFUSED, CannotTell, Expectation, Probe, Probes, answers, untried
+from capliquify_ops.isolation.probe import (
+    OWN_OR_REFUSED,
+    REFUSED,
+    SUCCESS,
+    CannotTell,
+    Expectation,
+    Probe,
+    Probes,
+    answers,
+    untried,
+)
 from capliquify_ops.isolation.routes import OTHER, lacks_own, reads_own
 from capliquify_ops.isolation.world_model import World
 from capliquify_ops.model.errors import OpsError
@@ -28,6 +38,7 @@ def organization_header(world: World) -> Probes:
         yield from _twice(world, key)
         yield from _elsewhere(world, key)
         yield reads_own(world, who)
+    yield from _member_of_both(world)
 
 
 def _other_values(world: World, key: str) -> Probes:
@@ -53,6 +64,28 @@ def _other_values(world: World, key: str) -> Probes:
     )
     for name, value, expected in values:
         yield _ask(world, key, organization=value).probe(f"{name} as organisation", expected, needs=f"{key}.owner reads own rows")
+
+
+def _member_of_both(world: World) -> Probes:
+    """Where the token names the organisation, even a member of both needs a new token to change to the other one."""
+    if world.profile.organization_claim == "none" or not world.is_throwaway:
+        return
+    user = f"user_{world.run}_both"
+    both = {
+        key: Person(f"{key}.both", key, user, f"{user}@example.com", world.tenant(key).organization_id, "member") for key in OTHER
+    }
+    world.caller.wallet.fill(both.values(), ensure=True)
+    if not all(world.caller.wallet.has(person) for person in both.values()):
+        yield untried("a member of both", "the identity provider makes no user of two organisations", is_optional=True)
+        return
+    path = world.planting_route().path
+    for person in both.values():
+        control = f"{person.name} with the organisation of the token"
+        yield world.send(Call("GET", path, person)).probe(control, SUCCESS, is_control=True)
+    for key, person in both.items():
+        answer = world.send(Call("GET", path, person, organization=both[OTHER[key]].organization_id))
+        needs = f"{person.name} with the organisation of the token"
+        yield answer.probe(f"{person.name} with the other organisation", answers(world.profile, "not_member"), needs=needs)
 
 
 def _twice(world: World, key: str) -> Probes:

@@ -20,6 +20,7 @@ ITEM = re.compile(r"/api/products/[^/?]+$")
 FAULTS = {}
 PROOFS = {
     "a fallback tenant for unknown organisations",
+    "the header wins for a member of both organisations",
     "the write of another schema",
     "the neighbour's rows for viewers",
     "a cache without the tenant in its key",
@@ -279,6 +280,15 @@ def _(cast, tools):
     def lie(request, forward):
         owner = cast.owner_of(request.organization)
         return forward(cast.as_(request, owner) if owner in {"a.owner", "b.owner"} else request)
+
+    return lie
+
+
+@fault("sec_002_organization_header", "the header wins for a member of both organisations")
+def _(cast, tools):
+    def lie(request, forward):
+        is_both = str(request.claims.get("sub", "")).endswith("_both")
+        return forward(cast.as_(request, cast.owner_of(request.organization)) if is_both else request)
 
     return lie
 
