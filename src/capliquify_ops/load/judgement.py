@@ -119,6 +119,8 @@ def _misses(case: Case) -> Iterator[Answer]:
         without = case.figures.get(key.replace("_ms", "_without_slip_ms"))
         if without is not None and holds(without, limit):
             yield Answer(Outcome.INCONCLUSIVE, f"{said}, but the generator's own delay made the difference.", limit)
+        elif key.endswith("_ms") and _machine_was_full(case):
+            yield Answer(Outcome.INCONCLUSIVE, f"{said}, but {_machine(case)}.", limit)
         else:
             yield Answer(Outcome.FAILING, f"{said}.", limit)
 
@@ -134,7 +136,19 @@ def _unsustained(case: Case) -> Iterator[Answer]:
     least = case.figures["least_in_time_ratio"]
     if case.bounds.sustained and not holds(least, limit):
         why = f"The load was not sustained: of one second's arrivals only {float(least):.1%} were answered within 1 s."
-        yield Answer(Outcome.FAILING, why, limit)
+        if _machine_was_full(case):
+            yield Answer(Outcome.INCONCLUSIVE, f"{why[:-1]}, but {_machine(case)}.", limit)
+        else:
+            yield Answer(Outcome.FAILING, why, limit)
+
+
+def _machine_was_full(case: Case) -> bool:
+    idle = case.run.machine_idle
+    return idle is not None and not holds(idle, case.limits["machine_idle_ratio"])
+
+
+def _machine(case: Case) -> str:
+    return f"the machine that the service shares with the generator and others had only {case.run.machine_idle:.0%} idle time"
 
 
 def _too_little(case: Case) -> Answer | None:

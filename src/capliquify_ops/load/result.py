@@ -39,7 +39,10 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class LoadRun:
-    """A finished run. `offered`: arrivals that were due before it ended; samples come in order of their end."""
+    """A finished run. `offered`: arrivals that were due before it ended; samples come in order of their end.
+
+    `machine_idle`: the idle share of this machine's processors meanwhile, where the service shares them with the generator.
+    """
 
     base_url: str
     rate: float
@@ -55,3 +58,4 @@ class LoadRun:
     health: Health
     cut: Cut | None = None
     witnesses: tuple[str, ...] = ()
+    machine_idle: float | None = None

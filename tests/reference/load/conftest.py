@@ -145,6 +145,7 @@ def limits() -> Limits:
         "generator_cpu_ratio": 100,
         "generator_offered_ratio": 0,
         "load_in_time_ratio": 0,
+        "machine_idle_ratio": 0,
         "p95_ms": 1_500,
         "load_p50_ms": 1_000,
         "load_p95_ms": 1_500,

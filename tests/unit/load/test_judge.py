@@ -11,6 +11,7 @@ from capliquify_ops.configuration import load_limits
 from capliquify_ops.load import api_load, request_latency
 from capliquify_ops.load.api_load import REQUIRED_RATE_EMBEDDED
 from capliquify_ops.load.figures import figures
+from capliquify_ops.load.machine import idle_share
 from capliquify_ops.load.result import Cut, Health, Side
 from capliquify_ops.load.samples import Samples, Verdict
 from capliquify_ops.model.errors import ConfigurationInvalid
@@ -203,3 +204,24 @@ def test_a_limit_with_an_unknown_operator_is_a_configuration_error(make_run):
     odd = replace(LIMITS, by_key={**LIMITS.by_key, "p95_ms": replace(LIMITS["p95_ms"], operator="~")})
     with pytest.raises(ConfigurationInvalid, match="not an operator"):
         request_latency.judge(make_run(), odd)
+
+
+@pytest.mark.parametrize(("idle", "outcome"), [(0.01, Outcome.INCONCLUSIVE), (0.5, Outcome.FAILING), (None, Outcome.FAILING)])
+def test_lateness_on_a_full_machine_is_inconclusive(make_run, idle, outcome):
+    """Where the service shares a machine without idle time, late answers prove nothing; with idle time, or unknown, they fail."""
+    run = make_run([250_000] * 9_000, machine_idle=idle)
+    assert request_latency.judge(run, LIMITS).outcome is outcome
+
+
+def test_a_full_machine_neither_fails_nor_excuses_errors(make_run):
+    """On a full machine a run within limits passes, and failed requests still fail."""
+    assert request_latency.judge(make_run(machine_idle=0.0), LIMITS).outcome is Outcome.HEALTHY
+    failed = make_run(verdict=Verdict.STATUS, status=500, machine_idle=0.0)
+    assert request_latency.judge(failed, LIMITS).outcome is Outcome.FAILING
+
+
+def test_the_idle_share():
+    """Idle and waiting time over all time between two readings of the kernel's counters; unknown without them."""
+    assert idle_share((0,) * 8, (10, 0, 20, 60, 10, 0, 0, 0)) == 0.7
+    assert idle_share((), ()) is None
+    assert idle_share((1,) * 8, (1,) * 8) is None
