@@ -324,3 +324,47 @@ def test_any_secret_of_any_setting_stays_out(gate, database):
     )
     written = b"".join(path.read_bytes() for path in gate.evidence.rglob("*") if path.is_file())
     assert password.encode() not in written
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (GOOD + GOOD.replace("test_good", "test_again"), "is measured by"),
+        ('@pytest.mark.parametrize("n", [1, 2])' + GOOD.replace("(require)", "(n, require)"), "is measured by"),
+        ("@pytest.mark.check\ndef test_it():\n    pass\n", "not a check id"),
+        ('@check("Bad Id")\ndef test_it():\n    pass\n', "not a check id"),
+    ],
+    ids=["two tests", "parametrised", "no id", "bad id"],
+)
+def test_a_check_has_one_test_and_a_usable_id(gate, body, says):
+    """Two tests of one check, of which the later would hide the earlier, and markers without a usable id are refused with 64."""
+    gate.run(body)
+    assert gate.code == 64
+    assert says in gate.output
+    assert "INTERNALERROR" not in gate.output
+    assert not (gate.evidence / "records").exists()
+
+
+def test_a_finding_of_another_check_is_an_error(gate):
+    """A test cannot pass with somebody else's finding."""
+    gate.run(GOOD.replace("registry_catalogue", "structure_equality"))
+    assert gate.state("structure_equality") == "error"
+
+
+def test_a_class_of_production_is_not_attacked(gate, database):
+    """On a production target what needs test tenants is not run, with the reason, and nothing is an error."""
+    url = database.observer_url.reveal()
+    (gate.folder / "gate.toml").write_text(
+        f"[targets.here]\ndatabase_url = {json.dumps(url)}\noperator_url = {json.dumps(database.operator_url.reveal())}\n"
+        '[targets.here.identity]\nprovider = "static"\n[targets.here.identity.tokens]\n'
+    )
+    gate.run('@check("int_01_valid_session")\ndef test_it(world, require):\n    """C."""\n    require(finding())\n')
+    assert gate.state("int_01_valid_session") == "not_run"
+
+
+def test_tests_beside_checks_are_redacted_too(gate, database):
+    """A test without a check, in a run with one, does not print a secret of the configuration."""
+    url = (gate.folder / "observer.url").read_text()
+    gate.run(GOOD + f"\ndef test_plain():\n    raise RuntimeError(open({str(gate.folder / 'observer.url')!r}).read())\n")
+    assert "test_plain" in gate.output
+    assert url not in gate.output

@@ -1,6 +1,7 @@
 """The ledger: one line for each thing that happened to the evidence, each line chained to the one before.
 
-A line that was changed, removed or put in between breaks the chain. Two processes append one after the other (file lock).
+A line that was changed, removed or put in between breaks the chain; `ledger.head` names the last line, so that a tail cut off is
+missed too. Two processes append one after the other (file lock).
 """
 
 import fcntl
@@ -11,16 +12,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from capliquify_ops.evidence.canonical import canonical, digest
+from capliquify_ops.evidence.files import write_whole
 from capliquify_ops.model.errors import EvidenceDamaged
 
 FIRST = "0" * 64
+WINDOW = 4096
+"""First guess at the length of the last line, in bytes."""
+_AGAIN = "Move the evidence folder away and measure again."
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One line: what happened (started, finished), to which record, and the digest of its bytes then.
 
-    `seal` is the digest of the other fields, `previous` the seal of the line before.
+    `content` is the record itself where it was started: one whose file is lost still reads as a run that died. `seal` is the
+    digest of the other fields, `previous` the seal of the line before.
     """
 
     seq: int
@@ -29,6 +35,7 @@ class Entry:
     record: str
     payload: str
     at: str
+    content: str = ""
     seal: str = ""
 
     def sealed(self) -> "Entry":
@@ -36,40 +43,79 @@ class Entry:
         return replace(self, seal=digest(canonical(replace(self, seal=""))))
 
 
-def append(path: Path, kind: str, record: str, payload: str, at: str) -> None:
-    """Append one line. A half line, left by a writer that died, is refused rather than written over."""
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last line as it was when it was written."""
+
+    seq: int
+    seal: str
+
+
+def append(path: Path, kind: str, record: str, content: bytes, at: str) -> None:
+    """Append one line about a record's bytes. What could not be written whole is taken back, so that the next line can follow."""
+    started = content.decode() if kind == "started" else ""
     with path.open("ab+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        seq, previous = _tail(file.fileno(), path)
-        file.write(canonical(Entry(seq + 1, previous, kind, record, payload, at).sealed()))
-        file.flush()
-        os.fsync(file.fileno())
+        size = os.fstat(file.fileno()).st_size
+        seq, previous = _tail(file.fileno(), size, path)
+        entry = Entry(seq + 1, previous, kind, record, digest(content), at, started).sealed()
+        try:
+            file.write(canonical(entry))
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            os.ftruncate(file.fileno(), size)
+            raise
+        write_whole(_head_of(path), canonical(Head(entry.seq, entry.seal)))
 
 
-def _tail(descriptor: int, path: Path) -> tuple[int, str]:
-    size = os.fstat(descriptor).st_size
+def _head_of(path: Path) -> Path:
+    return path.with_suffix(".head")
+
+
+def _tail(descriptor: int, size: int, path: Path) -> tuple[int, str]:
     if not size:
         return 0, FIRST
-    last = os.pread(descriptor, 4096, max(0, size - 4096)).splitlines(keepends=True)[-1]
-    if not last.endswith(b"\n"):
-        raise EvidenceDamaged(f"The last line of {path} is incomplete.", hint="Move the evidence folder away and measure again.")
-    entry = _entry(last, path)
+    window = WINDOW
+    lines = os.pread(descriptor, window, max(0, size - window)).splitlines(keepends=True)
+    while len(lines) < 2 and window < size:  # noqa: PLR2004  # the last line is whole once another one stands before it
+        window *= 4
+        lines = os.pread(descriptor, window, max(0, size - window)).splitlines(keepends=True)
+    if not lines[-1].endswith(b"\n"):
+        raise EvidenceDamaged(f"The last line of {path} is incomplete.", hint=_AGAIN)
+    entry = _entry(lines[-1], path)
     return entry.seq, entry.seal
 
 
 def read(path: Path) -> Iterator[Entry]:
-    """Read the ledger and check its chain. Raises EvidenceDamaged at the first broken line."""
-    if not path.is_file():
-        return
+    """Read the ledger and check its chain. Raises EvidenceDamaged at the first broken line, or when its end is missing."""
+    head = _read_head(path)
     previous, seq = FIRST, 0
-    with path.open("rb") as file:
-        for line in file:
-            entry = _entry(line, path)
-            seq += 1
-            if entry.seq != seq or entry.previous != previous or line != canonical(entry.sealed()):
-                raise EvidenceDamaged(f"{path} is broken at line {seq}: it was changed after it was written.")
-            previous = entry.seal
-            yield entry
+    if path.exists():
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            for line in file:
+                entry = _entry(line, path)
+                seq += 1
+                if entry.seq != seq or entry.previous != previous or line != canonical(entry.sealed()):
+                    raise EvidenceDamaged(f"{path} is broken at line {seq}: it was changed after it was written.", hint=_AGAIN)
+                if head and head.seq == seq and head.seal != entry.seal:
+                    raise EvidenceDamaged(f"{path} does not end as it was written.", hint=_AGAIN)
+                previous = entry.seal
+                yield entry
+    if head and head.seq > seq:
+        raise EvidenceDamaged(f"{path} ends at line {seq}, but {head.seq} were written.", hint=_AGAIN)
+
+
+def _read_head(path: Path) -> Head | None:
+    file = _head_of(path)
+    try:
+        return Head(**json.loads(file.read_bytes()))
+    except FileNotFoundError:
+        # The first line alone may stand without a head: its writer was killed in between.
+        return None
+    except (ValueError, TypeError):
+        raise EvidenceDamaged(f"{file} is not what was written.", hint=_AGAIN) from None
 
 
 def _entry(line: bytes, path: Path) -> Entry:

@@ -40,7 +40,7 @@ class Store:
         content = canonical(self.redactor.values(plain(record)))
         with writable(self.folder):
             # The ledger first: a writer killed in between leaves an announced record, never an unexplained one.
-            ledger.append(self.folder / "ledger.jsonl", kind, record.id, digest(content), at)
+            ledger.append(self.folder / "ledger.jsonl", kind, record.id, content, at)
             write_whole(self._path(record.id), content)
         return record_from(content, record.id)
 
@@ -65,25 +65,34 @@ class Store:
         return content if digest(content) == name else None
 
     def records(self) -> list[Record]:
-        """Return all records, checked against the ledger, in the order they were started.
+        """Return all records, checked against the ledger, in the order in which the ledger has their starts.
 
-        A record that was announced and never written, or not beyond its start, is that of a run that died. Raises
-        EvidenceDamaged when a record was changed, removed or added by hand, or a raw file is not what it was.
+        Not by their times: clocks go back. A record that was announced and never written, or not beyond its start, is that
+        of a run that died. Raises EvidenceDamaged when a record was changed, removed or added by hand, a raw file is not what
+        it was, or the folder cannot be read.
         """
+        try:
+            return self._records()
+        except OSError as error:
+            message = f"The evidence folder {self.folder} cannot be read: {error.strerror}."
+            raise EvidenceDamaged(message, hint="Check --evidence-dir and its rights.") from None
+
+    def _records(self) -> list[Record]:
+        if self.folder.exists() and not self.folder.is_dir():
+            raise NotADirectoryError(20, "it is not a folder")
         announced: dict[str, list[ledger.Entry]] = {}
         for entry in ledger.read(self.folder / "ledger.jsonl"):
             announced.setdefault(entry.record, []).append(entry)
         for path in (self.folder / "records").glob("[!.]*.json"):
             if path.stem not in announced:
                 raise EvidenceDamaged(f"Record {path.stem} is not in the ledger.", hint=_AGAIN)
-        found = [self._checked(name, entries) for name, entries in announced.items()]
-        return sorted((record for record in found if record), key=lambda record: (record.started_at, record.id))
+        return [self._checked(name, entries) for name, entries in announced.items()]
 
-    def _checked(self, name: str, entries: list[ledger.Entry]) -> Record | None:
+    def _checked(self, name: str, entries: list[ledger.Entry]) -> Record:
         path = self._path(name)
         if not path.is_file():
             if [entry.kind for entry in entries] == ["started"]:
-                return None
+                return record_from(entries[0].content.encode(), f"Record {name}")
             raise EvidenceDamaged(f"Record {name} is missing although the ledger names it.", hint=_AGAIN)
         content = path.read_bytes()
         payloads = [entry.payload for entry in entries]

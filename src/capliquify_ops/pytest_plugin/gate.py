@@ -17,7 +17,7 @@ from capliquify_ops.evidence.redaction import Redactor
 from capliquify_ops.identity_providers import token_source
 from capliquify_ops.isolation.world import World, build_world
 from capliquify_ops.model.decision import Decision
-from capliquify_ops.model.errors import OpsError
+from capliquify_ops.model.errors import OpsError, TargetForbids, UsageError
 from capliquify_ops.model.finding import Finding
 from capliquify_ops.model.names import check_id
 from capliquify_ops.model.outcome import Outcome, State, state_of, worst
@@ -97,7 +97,7 @@ class Gate:
         self.store.redactor = Redactor(_secrets(self.settings, chosen))
         self.ref = identify(chosen)
         known = counted(self.store.records(), self.ref)
-        self._measured_security = {check for check, record in known.items() if effective_state(record) is not State.NOT_RUN}
+        self._measured_security = {check for check, record in known.items() if effective_state(record) is State.PASSED}
 
     def _watch(self) -> None:
         """Before the first tenant is made somewhere that outlives this process, see to its removal."""
@@ -113,11 +113,11 @@ class Gate:
             stack.__exit__(None, None, None)
 
     def without_known_security(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
-        """Leave out security checks that were added for readiness and have a record of this very target already."""
-        added = [item for item in items if "security" in item.path.parent.name]
-        if len(added) == len([item for item in items if item.get_closest_marker("check")]):
-            return list(items)
-        return [item for item in items if item not in added or _check(item) not in self._measured_security]
+        """Leave out checks of the added security suite that passed on this very target already, and say so."""
+        reused = [item for item in items if item.path.parent.name == "security" and check_of(item) in self._measured_security]
+        if reused:
+            self._say(f"{len(reused)} security checks passed on this target before and are not run again: pytest security/ does")
+        return [item for item in items if item not in reused]
 
     def start(self, item: pytest.Item, marker: pytest.Mark) -> None:
         """Keep the record as started, before anything of the test runs."""
@@ -171,7 +171,13 @@ class Gate:
             found.states.extend((state_of(finding.outcome), _why(finding)) for finding in found.findings)
         if call.excinfo is not None and report.failed:
             text = str(call.excinfo.value) if is_plain(call.excinfo.value) else str(report.longrepr)
-            report.longrepr = self.store.redactor.text(text)
+            report.longrepr = text
+        self.redact(report)
+
+    def redact(self, report: pytest.TestReport) -> None:
+        """Mask secrets in what pytest prints of a test, with a check or without."""
+        if report.failed:
+            report.longrepr = self.store.redactor.text(str(report.longrepr))
         report.sections = [(name, self.store.redactor.text(content)) for name, content in report.sections]
 
     def require(self, item: pytest.Item, findings: Sequence[Finding]) -> None:
@@ -179,6 +185,10 @@ class Gate:
         __tracebackhide__ = True
         if not findings:
             raise Undetermined("the check returned no finding")
+        check = item.stash[COLLECTED].started.check
+        strange = {finding.check for finding in findings} - {check}
+        if strange:
+            raise RuntimeError(f"{check} was handed findings of {', '.join(sorted(strange))}")
         item.stash[COLLECTED].findings.extend(findings)
         _raise_for(findings, (Outcome.FAILING,), GateFailure)
         _raise_for(findings, (Outcome.ERROR, Outcome.INCONCLUSIVE), Undetermined)
@@ -225,7 +235,10 @@ class Gate:
             raise NotRun(f"target {target.name!r} has no operator URL; give --tenant-a and --tenant-b, or configure one")
         if not target.identity.provider:
             raise NotRun(f"target {target.name!r} has no [identity], so no session tokens can be had")
-        target.require_harmless("An audit with test tenants")
+        try:
+            target.require_harmless("An audit with test tenants")
+        except TargetForbids as error:
+            raise NotRun(str(error)) from None
         self._watch()
 
     def conclude(self) -> bool:
@@ -275,9 +288,24 @@ def _raise_for(findings: Sequence[Finding], outcomes: tuple[Outcome, ...], kind:
         raise kind("; ".join(found))
 
 
-def _check(item: pytest.Item) -> str:
+def check_of(item: pytest.Item) -> str:
+    """Return the id of the check that an item measures, "" for one without."""
     marker = item.get_closest_marker("check")
     return str(marker.args[0]) if marker and marker.args else ""
+
+
+def refuse_unclear(items: Sequence[pytest.Item]) -> None:
+    """Refuse markers without a usable id, and two tests for one check: the later one would hide the earlier one's answer."""
+    seen: dict[str, str] = {}
+    for item in items:
+        check = check_of(item)
+        try:
+            check_id(check)
+        except OpsError as error:
+            leave(UsageError(f"{item.nodeid}: {error.what}", hint='Expected: @check("registry_catalogue")'))
+        if check in seen:
+            leave(UsageError(f"{check} is measured by {seen[check]} and by {item.nodeid}.", hint="A check has one test."))
+        seen[check] = item.nodeid
 
 
 def _claim(item: pytest.Item) -> str:

@@ -13,6 +13,7 @@ from capliquify_ops.pytest_plugin.outcomes import NotRun, Undetermined
 if TYPE_CHECKING:
     from capliquify_ops.pytest_plugin.gate import Gate
 
+SECURITY_ADDED = pytest.StashKey[bool]()
 _ONCE = "cannot be used with readiness or security checks: each is measured once, in order."
 _UNKNOWN: dict[type[BaseException], str] = {NotRun: "NOT RUN", Undetermined: "INCONCLUSIVE"}
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
@@ -29,7 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "check(id): the test measures this check and writes its record")
-    config.args[:0] = _security_beside_readiness(config)
+    added = _security_beside_readiness(config)
+    config.stash[SECURITY_ADDED] = bool(added)
+    config.args[:0] = added
 
 
 def _security_beside_readiness(config: pytest.Config) -> list[str]:
@@ -46,11 +49,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not checked or config.option.collectonly or hasattr(config, "workerinput"):
         return
     _refuse(config)
-    from capliquify_ops.pytest_plugin.gate import open_gate  # noqa: PLC0415  # nothing but pytest before this point
+    from capliquify_ops.pytest_plugin.gate import open_gate, refuse_unclear  # noqa: PLC0415  # nothing but pytest so far
 
+    refuse_unclear(checked)
     gate = open_gate(config)
     config.stash[GATE] = gate
-    kept = gate.without_known_security(items)
+    kept = gate.without_known_security(items) if config.stash[SECURITY_ADDED] else items
     if len(kept) < len(items):
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
@@ -91,7 +95,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, pytest.TestReport]:
     report: pytest.TestReport = yield
     gate = item.config.stash.get(GATE, None)
-    if gate is not None and item.get_closest_marker("check"):
+    if gate is not None and not item.get_closest_marker("check"):
+        gate.redact(report)
+    elif gate is not None:
         gate.note(item, call, report)
         words = [name for kind, name in _UNKNOWN.items() if call.excinfo and isinstance(call.excinfo.value, kind)]
         if call.when == "call":

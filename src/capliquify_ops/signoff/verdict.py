@@ -21,15 +21,18 @@ _RANK = {state: rank for rank, state in enumerate(State)}
 
 
 def target_named(records: Iterable[Record], name: str) -> TargetRef | None:
-    """Return the target of that name as it was last measured: an address that was re-pointed has a new fingerprint."""
-    found = [record for record in records if record.target.name == name]
-    return max(found, key=lambda record: (record.started_at, record.id)).target if found else None
+    """Return the target of that name as it was last measured: an address that was re-pointed has a new fingerprint.
+
+    Records come in the order of the ledger.
+    """
+    found = [record.target for record in records if record.target.name == name]
+    return found[-1] if found else None
 
 
 def counted(records: Iterable[Record], target: TargetRef) -> dict[str, Record]:
-    """Return for each check the record that counts: the latest started one of this very target."""
+    """Return for each check the record that counts: the latest started one of this very target, in the order of the ledger."""
     latest: dict[str, Record] = {}
-    for record in sorted(records, key=lambda record: (record.started_at, record.id)):
+    for record in records:
         if record.target == target:
             latest[record.check] = record
     return latest

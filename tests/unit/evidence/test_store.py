@@ -140,7 +140,7 @@ def test_a_writer_that_is_killed_leaves_whole_records(store):
 
 
 def test_a_record_announced_and_never_written_is_one_that_died(store, record):
-    """Killed between the ledger and the file: the start is no record, and a finish that was not written reads as not run."""
+    """Killed between the ledger and the file, or removed by hand: a start, and a finish that was not written, read as not run."""
     store.start(record(id="one", state=State.NOT_RUN, finished_at=None, findings=()))
     started = (store.folder / "records" / "one.json").read_bytes()
     store.finish(record(id="one"))
@@ -148,7 +148,7 @@ def test_a_record_announced_and_never_written_is_one_that_died(store, record):
     assert store.records()[0].finished_at is None
     store.start(record(id="two", state=State.NOT_RUN, finished_at=None, findings=()))
     (store.folder / "records" / "two.json").unlink()
-    assert [found.id for found in store.records()] == ["one"]
+    assert [(found.id, found.finished_at) for found in store.records()] == [("one", None), ("two", None)]
     store.finish(record(id="two", state=State.FAILED))
     (store.folder / "records" / "two.json").unlink()
     with pytest.raises(EvidenceDamaged, match="missing"):
@@ -233,3 +233,61 @@ def test_words_are_left_alone():
     """Ordinary text is not masked."""
     text = "All 12 tenants have their schema; see https://example.com/a?b=c and user@example.com."
     assert Redactor(["abc"]).text(text) == text
+
+
+def test_a_tail_cut_off_is_found(store, record):
+    """The last lines of the ledger removed together with the record that they name: noticed, as is the whole ledger removed."""
+    store.finish(record(id="one"))
+    store.start(record(id="two", state=State.NOT_RUN, finished_at=None, findings=()))
+    store.finish(record(id="two", state=State.FAILED))
+    path = store.folder / "ledger.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    (store.folder / "records" / "two.json").unlink()
+    for kept in (lines[:1], []):
+        path.write_bytes(b"".join(kept))
+        with pytest.raises(EvidenceDamaged, match="were written"):
+            store.records()
+
+
+def test_the_ledgers_order_counts_and_not_the_clock(store, record):
+    """Records come in the order in which they were started, also when the clock went back in between."""
+    store.finish(record(id="first", started_at="2026-01-02T00:00:00.000Z"))
+    store.finish(record(id="second", started_at="2026-01-01T00:00:00.000Z"))
+    assert [found.id for found in store.records()] == ["first", "second"]
+
+
+def test_a_line_that_did_not_fit_is_taken_back(store, record, monkeypatch):
+    """A disk that is full in the middle of a line leaves the ledger as it was; with room again, the next record is kept."""
+    from capliquify_ops.evidence import ledger
+
+    store.finish(record(id="one"))
+    before = (store.folder / "ledger.jsonl").read_bytes()
+
+    def full(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ledger.os, "fsync", full)
+    with pytest.raises(EvidenceUnwritable, match="No space"):
+        store.finish(record(id="two"))
+    monkeypatch.undo()
+    assert (store.folder / "ledger.jsonl").read_bytes() == before
+    store.finish(record(id="three"))
+    assert [found.id for found in store.records()] == ["one", "three"]
+
+
+def test_a_long_record_can_be_followed(store, record):
+    """A start whose line is longer than the first look at the ledger's end is followed by the next one."""
+    for name in ("one", "two", "three"):
+        store.start(record(id=name, state=State.NOT_RUN, finished_at=None, findings=(), title="x" * 50_000))
+    assert len(store.records()) == 3
+
+
+def test_evidence_that_cannot_be_read_is_one_sentence(tmp_path):
+    """A file in the folder's place, or a folder in the ledger's, is EvidenceDamaged and not a traceback, nor 'nothing measured'."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EvidenceDamaged, match="cannot be read"):
+        Store(tmp_path / "file").records()
+    (tmp_path / "folder" / "ledger.jsonl").mkdir(parents=True)
+    with pytest.raises(EvidenceDamaged, match="cannot be read"):
+        Store(tmp_path / "folder").records()
+    assert Store(tmp_path / "none").records() == []

@@ -84,13 +84,12 @@ def test_a_started_record_is_not_run(of):
 
 
 def test_the_latest_started_record_counts(of):
-    """A later failure beats an earlier pass, and a later pass an earlier failure; the order in the folder does not matter."""
-    old, new = "2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z"
-    worse = [of("c", started_at=old), of("c", State.FAILED, started_at=new)]
-    better = [of("c", State.FAILED, started_at=old), of("c", started_at=new)]
-    for records, expected in ((worse, State.FAILED), (better, State.PASSED)):
-        for order in (records, records[::-1]):
-            assert _decide([of("a"), of("b"), *order]).boxes[1].state is expected
+    """A later failure beats an earlier pass, and a later pass an earlier failure: later in the ledger, whatever the clock said."""
+    for old, new in (("2026-01-01T00:00:00.000Z", NOW), (NOW, "2026-01-01T00:00:00.000Z")):
+        worse = [of("c", started_at=old), of("c", State.FAILED, started_at=new)]
+        better = [of("c", State.FAILED, started_at=old), of("c", started_at=new)]
+        for records, expected in ((worse, State.FAILED), (better, State.PASSED)):
+            assert _decide([of("a"), of("b"), *records]).boxes[1].state is expected
 
 
 def test_a_later_crash_unticks(of):
