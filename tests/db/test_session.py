@@ -139,14 +139,12 @@ def test_the_environments_password_does_not_win(database, monkeypatch):
 
 
 def test_an_old_server_is_refused(database, monkeypatch):
-    """A server older than 14 is refused with its version before any statement is sent."""
+    """A server older than 14 is refused with its version by every session, before any statement is sent."""
     monkeypatch.setattr(Session, "server_major", 13)
-    with (
-        observer(database.observer_url, "test") as session,
-        pytest.raises(ServerUnsupported, match="PostgreSQL 13; 14") as caught,
-    ):
-        describe(session)
-    assert caught.value.exit_code == 69
+    for opened in (observer, operator):
+        with pytest.raises(ServerUnsupported, match="PostgreSQL 13; 14") as caught, opened(database.operator_url, "test"):
+            pass
+        assert caught.value.exit_code == 69
 
 
 def test_a_newer_server_is_not_judged(database):

@@ -1,5 +1,6 @@
 """readiness · security: the suites, which the wheel carries, run with pytest on a target."""
 
+import ctypes
 import importlib.util
 import signal
 import subprocess
@@ -13,10 +14,16 @@ import typer
 from capliquify_ops.cli import signoff
 from capliquify_ops.cli.options import ConfigFile, EvidenceDir, TargetName, settings_of
 from capliquify_ops.cli.output import note
+from capliquify_ops.model.decision import ExitCode
 from capliquify_ops.model.errors import ConfigurationInvalid
 
 PYTEST_MEASURED = (0, 1)
 """pytest ran to its end: all passed, or some did not. Above 1 it was interrupted, failed inside, or was used wrongly."""
+
+_TRANSLATED = {4: int(ExitCode.USAGE)}
+"""pytest's own code for a wrong call is ours for one."""
+_PR_SET_PDEATHSIG = 1
+"""prctl(2): the signal that a process gets when its parent dies."""
 
 MeasuredOnly = Annotated[
     bool,
@@ -73,19 +80,33 @@ def _manners(folder: Path) -> list[str]:
 
 
 def _supervised(command: list[str]) -> int:
-    """Run pytest and return its exit code. Whatever ends us first becomes an interrupt for it, so that it can clean up.
+    """Run pytest in a process group of its own and return its exit code.
 
-    Ctrl-C reaches both of us: pytest deals with it, we wait for it.
+    Whatever would end us, Ctrl-C included, reaches it once, as an interrupt, so that it reports and cleans up; should we be
+    killed, the kernel interrupts it (Linux). The handlers stand before it starts: it then has the usual ones, also where
+    this command was started in the background of a script.
     """
-    process = subprocess.Popen(command)
+    waiting: list[int] = []
+    children: list[subprocess.Popen[bytes]] = []
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
-        if number != signal.SIGINT:
-            process.send_signal(signal.SIGINT)
+        waiting.append(number)
+        for child in children:
+            child.send_signal(signal.SIGINT)
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
-        return process.wait()
+        process = subprocess.Popen(command, process_group=0, preexec_fn=_interrupted_with_its_parent)  # noqa: PLW1509  # no threads
+        children.append(process)
+        if waiting:
+            process.send_signal(signal.SIGINT)
+        code = process.wait()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    return _TRANSLATED.get(code, code)
+
+
+def _interrupted_with_its_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)

@@ -1,5 +1,6 @@
 """Every threshold once: value, operator, unit, source."""
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,19 @@ class Limits:
         return float(self.by_key[key].value)
 
 
+def require_tightened(overrides: Mapping[str, object], source: str) -> None:
+    """Refuse an override that is looser than the packaged limit: a claim of the sign-off sheet names the packaged number."""
+    packaged = load_limits()
+    for key, limit in load_limits(overrides, source).by_key.items():
+        ours, theirs = packaged.number(key), float(limit.value)
+        looser = theirs > ours if limit.operator in {"<", "<="} else theirs < ours
+        if looser:
+            raise ConfigurationInvalid(
+                f"{source}: limits.{key} = {limit.value} is looser than {limit.operator} {packaged[key].value}.",
+                hint="A limit can be tightened here, not loosened.",
+            )
+
+
 def load_limits(overrides: Mapping[str, object] | None = None, source: str = "") -> Limits:
     """Return the packaged thresholds with a deployment's own numbers over them. Raises ConfigurationInvalid."""
     text = resources.files("capliquify_ops.configuration").joinpath("thresholds.toml").read_text(encoding="utf-8")
@@ -32,7 +46,7 @@ def load_limits(overrides: Mapping[str, object] | None = None, source: str = "")
     for key, value in (overrides or {}).items():
         if key not in found:
             raise unknown("limit", key, found, source)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            raise ConfigurationInvalid(f"{source}: limits.{key} must be a number that is not negative.")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+            raise ConfigurationInvalid(f"{source}: limits.{key} must be a finite number that is not negative.")
         found[key] = Limit(value, found[key].operator, f"{source} [limits]")
     return Limits(found)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from capliquify_ops.configuration.limits import Limits, load_limits
+from capliquify_ops.configuration.limits import Limits, load_limits, require_tightened
 from capliquify_ops.configuration.nearest import nearest, unknown
 from capliquify_ops.configuration.profile import load_profile
 from capliquify_ops.configuration.target import EMBEDDED, FROM_ENVIRONMENT, Target, TargetClass
@@ -68,12 +68,14 @@ def load_settings(
     for key in table:
         if key not in _KNOWN:
             raise unknown("key", key, _KNOWN, where)
+    limits = _section(table, "limits", where)
+    require_tightened(limits, where)
     folder, folder_origin = _evidence(evidence_dir, env, table, where)
     return Settings(
         targets=_targets(table, where, path, env),
         default_target=env.get("CAPLIQUIFY_TARGET", str(table.get("default_target", ""))),
         evidence_dir=folder,
-        limits=load_limits(_section(table, "limits", where), where),
+        limits=load_limits(limits, where),
         file=path,
         origins={"file": path_origin, "evidence_dir": folder_origin},
     )

@@ -48,6 +48,15 @@ def this_tool() -> Tool:
     return Tool(installed, platform.python_version())
 
 
+def forget_libpq() -> None:
+    """Drop what libpq reads from the environment (PGSERVICE, PGSSLMODE, ...): somebody's production settings.
+
+    For processes that talk to the embedded server alone, whose connection strings say all.
+    """
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
+
+
 def new_uuid() -> uuid.UUID:
     """Return a random UUID."""
     return uuid.uuid4()

@@ -86,6 +86,8 @@ def _secret(row: Mapping[str, object], key: str, at: str, folder: Path, env: Map
         raise ConfigurationInvalid(f"{at} gives {key} twice.", hint=f"Keep one of {key}, {key}_env, {key}_file.")
     value = _text(row, f"{key}{given[0]}", at)
     if given[0] == "_env":
+        if not value.isidentifier():
+            raise ConfigurationInvalid(f"{at}.{key}_env must be the name of a variable.", hint=f"For the URL itself: {key}.")
         if not env.get(value):
             raise ConfigurationInvalid(f"{at}.{key}_env names the variable {value!r}, which is not set.")
         return Secret(env[value])
@@ -98,8 +100,10 @@ def read_secret_file(path: Path, at: str) -> str:
     """Read a secret from a file, without its final line break."""
     try:
         return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        raise ConfigurationInvalid(f"{at}: {path} cannot be read.") from None
+    except (OSError, UnicodeDecodeError, ValueError):
+        # A URL given here by mistake must not be repeated.
+        named = f"{path} cannot be read" if ":/" not in str(path) else "this is a URL, not the name of a file"
+        raise ConfigurationInvalid(f"{at}: {named}.") from None
 
 
 def _roles(row: Mapping[str, object], at: str) -> Roles:

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from capliquify_ops.database.connect import Session
-from capliquify_ops.database.statements import NEWEST_SERVER, OLDEST_SERVER, load
-from capliquify_ops.model.errors import ServerUnsupported
+from capliquify_ops.database.statements import NEWEST_SERVER, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +30,7 @@ class Server:
 
 
 def describe(session: Session) -> Server:
-    """Ask the server what it is. Raises ServerUnsupported for one older than 14."""
-    if session.server_major < OLDEST_SERVER:
-        raise ServerUnsupported(
-            f"The server runs PostgreSQL {session.server_major}; {OLDEST_SERVER} is the oldest supported.",
-            hint="Upgrade the server.",
-        )
+    """Ask the server what it is."""
     with session.transaction():
         row = session.mappings(load("capliquify_ops.database", "server"))[0]
     return Server(**row)

@@ -16,7 +16,8 @@ from psycopg.rows import args_row, dict_row
 
 from capliquify_ops.database.dsn import parts
 from capliquify_ops.database.faults import connecting_failed, translated
-from capliquify_ops.database.statements import Statement
+from capliquify_ops.database.statements import OLDEST_SERVER, Statement
+from capliquify_ops.model.errors import ServerUnsupported
 from capliquify_ops.model.secret import Secret
 
 T = TypeVar("T")
@@ -128,6 +129,14 @@ def _conninfo(url: Secret) -> str:
     return url.reveal()
 
 
+def _require_supported(session: Session) -> None:
+    if session.server_major < OLDEST_SERVER:
+        raise ServerUnsupported(
+            f"The server runs PostgreSQL {session.server_major}; {OLDEST_SERVER} is the oldest supported.",
+            hint="Upgrade the server.",
+        )
+
+
 @contextmanager
 def _session(url: Secret, purpose: str, limits: SessionLimits, *, read_only: bool, pooled: bool) -> Iterator[Session]:
     try:
@@ -142,7 +151,9 @@ def _session(url: Secret, purpose: str, limits: SessionLimits, *, read_only: boo
     else:
         connection.read_only = True if read_only else None
         with connection:
-            yield Session(connection, purpose, limits, read_only=read_only)
+            session = Session(connection, purpose, limits, read_only=read_only)
+            _require_supported(session)
+            yield session
         return
     raise fault
 

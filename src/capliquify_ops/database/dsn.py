@@ -13,10 +13,23 @@ def parts(url: Secret) -> dict[str, str]:
     """Return the parts of a connection string as libpq reads them, environment not included."""
     try:
         parsed = conninfo_to_dict(url.reveal())
-    except psycopg.Error:
+    except (psycopg.Error, UnicodeError):
         message = "A database URL is not a connection string that libpq can read."
         raise ConfigurationInvalid(message, hint="Expected: postgresql://user@host:port/database") from None
-    return {key: str(value) for key, value in parsed.items() if value is not None}
+    found = {key: str(value) for key, value in parsed.items() if value is not None}
+    if _is_misread(found):
+        raise ConfigurationInvalid(
+            "A database URL cannot be read without guessing where its password ends.",
+            hint="Percent-encode the password: / as %2F, @ as %40, ? as %3F, # as %23.",
+        )
+    return found
+
+
+def _is_misread(found: dict[str, str]) -> bool:
+    """Whether parts of an unescaped password stand where host, port or database belong: shown to people, they would leak it."""
+    ports = [port for port in found.get("port", "").split(",") if port]
+    names = (found.get("host", "")[1:], found.get("dbname", ""))
+    return not all(port.isdecimal() for port in ports) or any("@" in name for name in names) or "/" in found.get("dbname", "")
 
 
 def address_of(url: Secret) -> str:

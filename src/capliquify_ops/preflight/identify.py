@@ -11,6 +11,8 @@ from capliquify_ops.model.record import TargetRef
 from capliquify_ops.preflight.addresses import require_loopback
 
 OK = 200
+WELL = frozenset({"healthy", "ok", "up", "pass"})
+"""What health endpoints say of themselves when all is well; the contract's word is the first."""
 
 
 def identify(target: Target) -> TargetRef:
@@ -51,7 +53,7 @@ def _service(target: Target) -> str:
     with Client(target.base_url) as client:
         answer = client.require_same_host(client.request("GET", path))
         document = answer.json() if health else {}
-    if health and (answer.status != OK or not isinstance(document, dict)):
+    if health and (answer.status != OK or not isinstance(document, dict) or document.get("status") not in WELL):
         raise IntegrationFailed(
             f"{target.base_url}{path} answered {answer.status}, so the service is not ready to be measured.",
             hint="Check base_url, or start the service.",

@@ -4,6 +4,7 @@ import dataclasses
 from contextlib import AbstractContextManager
 
 from capliquify_ops.configuration import Target, load_settings
+from capliquify_ops.configuration.system import forget_libpq
 from capliquify_ops.model.errors import ConfigurationInvalid, OpsError
 from capliquify_ops.reference import stack
 from capliquify_ops.reference.fleet import fill
@@ -14,6 +15,7 @@ RESIDENTS = 10
 
 def embedded_target(chosen: Target) -> tuple[AbstractContextManager[object], Target]:
     """Start the stack and return it with the target that it is. Raises OpsError when it cannot start."""
+    forget_libpq()
     try:
         running = stack.start()
     except ModuleNotFoundError as error:

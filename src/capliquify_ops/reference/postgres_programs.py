@@ -71,8 +71,10 @@ def _site() -> Path:
 
 def _copy(source: Path, target: Path, only: Iterable[str] = ()) -> None:
     """Copy a folder with modes that others can read: a strict umask may have installed the wheel for its owner alone."""
-    target.mkdir(parents=True)
-    target.chmod(0o755)
+    missing = [folder for folder in (target, *target.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        folder.mkdir()
+        folder.chmod(0o755)
     wanted = set(only)
     for entry in source.iterdir():
         if wanted and entry.name not in wanted:

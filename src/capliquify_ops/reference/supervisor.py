@@ -9,23 +9,18 @@ import os
 import sys
 from contextlib import suppress
 
+from capliquify_ops.configuration.system import forget_libpq
 from capliquify_ops.model.errors import OpsError
 from capliquify_ops.reference.assembly import Assembly
 from capliquify_ops.reference.ending import Ended, Watch
 from capliquify_ops.reference.stack_protocol import Options, fault_to_line
 
 _STDIN, _STDOUT = 0, 1
-_OF_LIBPQ = (
-    *("PGPASSWORD", "PGPASSFILE", "PGOPTIONS", "PGSERVICE", "PGSERVICEFILE", "PGSSLMODE", "PGSSLROOTCERT", "PGCHANNELBINDING"),
-    *("PGREQUIREAUTH", "PGTARGETSESSIONATTRS", "PGHOSTADDR", "PGSSLNEGOTIATION", "PGGSSENCMODE", "PGCLIENTENCODING"),
-)
-"""What libpq reads from the environment beside the connection string; somebody's production settings are not for this server."""
 
 
 def main() -> int:
     """Run one stack until it is told to end. 0 when it was told, 1 when it could not start."""
-    for name in _OF_LIBPQ:
-        os.unsetenv(name)
+    forget_libpq()
     line = _first_line()
     if not line:
         return 0

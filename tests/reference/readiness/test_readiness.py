@@ -116,10 +116,7 @@ def test_nothing_is_left_when_pytest_is_ended(run, number):
 
     _until(loading, 90, "the load never started")
     [pytest_pid] = [pid for pid, line in _of_run(run.mark).items() if b"-m pytest" in line]
-    if number == signal.SIGINT:
-        os.killpg(process.pid, number)
-    else:
-        os.kill(pytest_pid, number)
+    os.kill(pytest_pid, number)
     process.communicate(timeout=60)
     assert process.returncode != 0
     run.nothing_left()
@@ -131,22 +128,60 @@ def test_a_failure_leaves_nothing_either(run):
     """A run whose suite cannot even be collected ends, and leaves nothing."""
     process = run.start("--no-such-option-of-pytest")
     output, _ = process.communicate(timeout=60)
-    assert process.returncode == 4, output
+    assert process.returncode == 64, output
     run.nothing_left()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_the_command_takes_pytest_down_with_it(run, number):
-    """A signal to the command (as make and CI systems send it) interrupts pytest, which reports, cleans up and ends."""
+    """A signal to the command alone (as make and CI systems send it) interrupts pytest, which reports, cleans up and ends."""
     process = run.start("-k", "request_latency or registry_catalogue")
     _until(lambda: any(b"load.worker" in line for line in _of_run(run.mark).values()), 90, "the load never started")
-    if number == signal.SIGINT:
-        os.killpg(process.pid, number)
-    else:
-        process.send_signal(number)
+    process.send_signal(number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 2, output
     assert "NOT READY" in output
+    run.nothing_left()
+
+
+def test_a_killed_command_takes_pytest_down_with_it(run):
+    """SIGKILL of the command interrupts pytest; nothing runs on to the end of the load."""
+    process = run.start("-k", "request_latency or registry_catalogue")
+    _until(lambda: any(b"load.worker" in line for line in _of_run(run.mark).values()), 90, "the load never started")
+    started = time.monotonic()
+    process.kill()
+    process.communicate(timeout=60)
+    run.nothing_left()
+    assert time.monotonic() - started < 20
+    assert "not_run" in {record["state"] for record in run.records()}
+
+
+@pytest.mark.parametrize(
+    "name", ["PGSERVICE", "PGHOSTADDR", "PGREQUIREAUTH", "PGTARGETSESSIONATTRS", "PGCHANNELBINDING", "PGSSLMODE"]
+)
+def test_settings_of_another_server_do_not_matter(run, name, monkeypatch):
+    """What somebody's environment tells libpq about another server does not reach the embedded one."""
+    values = {
+        "PGHOSTADDR": "192.0.2.1",
+        "PGREQUIREAUTH": "md5",
+        "PGTARGETSESSIONATTRS": "read-only",
+        "PGCHANNELBINDING": "require",
+    }
+    monkeypatch.setenv(name, values.get(name, "verify-full"))
+    process = run.start("--measured-only", "-k", "registry_catalogue")
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+
+
+def test_a_strict_umask_does_not_matter(run):
+    """Under umask 077 the embedded server starts all the same."""
+    before = os.umask(0o077)
+    try:
+        process = run.start("--measured-only", "-k", "registry_catalogue")
+    finally:
+        os.umask(before)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
     run.nothing_left()
 
 

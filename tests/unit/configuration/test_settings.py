@@ -86,8 +86,15 @@ def test_a_whole_file(file):
         ("targets = 1", r"targets must be a table"),
         ("[targets.embedded]", r"reserved"),
         ("[limits]\np95 = 1", r"unknown limit 'p95'.*'p95_ms'"),
-        ("[limits]\np95_ms = 'fast'", r"limits.p95_ms must be a number"),
-        ("[limits]\np95_ms = true", r"limits.p95_ms must be a number"),
+        ("[limits]\np95_ms = 'fast'", r"limits.p95_ms must be a finite number"),
+        ("[limits]\np95_ms = true", r"limits.p95_ms must be a"),
+        ("[limits]\np95_ms = inf", r"limits.p95_ms must be a finite"),
+        ("[limits]\np95_ms = 99999", r"p95_ms = 99999 is looser than < 200.*tightened"),
+        ("[limits]\nlatency_load_rate = 5", r"latency_load_rate = 5 is looser"),
+        ("[limits]\nload_required_seconds = 1", r"load_required_seconds = 1 is looser"),
+        ("[limits]\nerror_rate = 1", r"error_rate = 1 is looser"),
+        ("[targets.x]\ndatabase_url_env = 'postgresql://u:hunter2@h/d'", r"must be the name of a variable"),
+        ("[targets.x]\ndatabase_url_file = 'postgresql://u:hunter2@h/d'", r"a URL, not the name of a file"),
     ],
 )
 def test_a_mistake_is_named(file, text, says):
@@ -95,6 +102,7 @@ def test_a_mistake_is_named(file, text, says):
     with pytest.raises(ConfigurationInvalid, match=r"(?s)" + says) as caught:
         _load(file(text))
     assert caught.value.exit_code == 78
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path):
