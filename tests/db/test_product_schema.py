@@ -136,6 +136,34 @@ def test_a_schema_of_a_live_tenant_stays(operator_url, roles):
     assert dropped == f"tenant_{tenant.hex}"
 
 
+@pytest.mark.parametrize("name", ["public", "capliquify_ops", "reference_service", "information_schema", "pg_temp", "pg_x"])
+def test_a_schema_that_is_nobodys_cannot_be_a_tenants(operator_url, roles, name):
+    """A registry row cannot name a schema that belongs to the server, the product or its ledgers."""
+    with operator(operator_url, "test") as session:
+        with pytest.raises(StatementFailed, match="tenants_schema_name_free"), session.transaction(), as_owner(session, roles):
+            session.execute(
+                "INSERT INTO public.tenants (slug, name, clerk_organization_id, schema_name) VALUES ('a', 'A', 'o', %(name)s)",
+                {"name": name},
+            )
+
+
+def test_a_schema_that_was_not_made_for_the_tenant_stays(operator_url, roles):
+    """A row pointed at another schema of the owner does not get it dropped; pointed back at its own, that one goes."""
+    with operator(operator_url, "test") as session:
+        with session.transaction():
+            tenant, schema = _provision(session, roles, "acme")
+            with as_owner(session, roles):
+                session.execute("CREATE SCHEMA ledgers_of_somebody")
+                session.execute("UPDATE public.tenants SET schema_name = 'ledgers_of_somebody' WHERE id = %(id)s", {"id": tenant})
+            _mark_deleted(session, roles, tenant)
+        with pytest.raises(StatementFailed, match="was not made for tenant"), session.transaction():
+            session.value("SELECT public.delete_tenant_schema(%(id)s)", {"id": tenant})
+        with session.transaction():
+            with as_owner(session, roles):
+                session.execute("UPDATE public.tenants SET schema_name = %(s)s WHERE id = %(id)s", {"id": tenant, "s": schema})
+            assert session.value("SELECT public.delete_tenant_schema(%(id)s)", {"id": tenant}) == schema
+
+
 @pytest.mark.parametrize(
     "outside",
     [

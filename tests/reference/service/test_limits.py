@@ -86,3 +86,17 @@ def test_never_more_than_burst_and_rate(tmp_path_factory: object, steps: list[fl
         through += allowed(limiter, "a", 5)
     assert through <= burst + (max(moments) - 1000.0) * per_s + 1e-6
     limiter.close()
+
+
+def test_nobody_can_aim_at_a_bucket(tmp_path: Path) -> None:
+    """Two files place the same keys differently, and two limiters of one file alike: sets cannot be worked out from outside."""
+    first, second = (RateLimiter(tmp_path / name, 1, 2, Clock()) for name in ("a", "b"))
+    again = RateLimiter(tmp_path / "a", 1, 2, Clock())
+    keys = [f"org_{number}" for number in range(50)]
+    for key in keys:
+        first.take(key)
+        second.take(key)
+    sizes = [(tmp_path / name).read_bytes() for name in ("a", "b")]
+    assert sizes[0] != sizes[1]
+    assert all(again.take(key) == 0 for key in keys)
+    assert all(first.take(key) > 0 for key in keys)

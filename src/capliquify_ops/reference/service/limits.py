@@ -2,7 +2,8 @@
 
 The file is an array of sets of eight slots; a key lives in the set that its digest names. A set is locked while it is
 read and written, so two workers never spend the same token. A key pushed out of a full set starts again with a full
-bucket: the oldest slot is the one given up, and it is the one that has had the longest time to refill.
+bucket: the oldest slot is the one given up, and it is the one that has had the longest time to refill. Digests are keyed
+with bytes drawn when the file is made, so that nobody outside can choose keys that push a certain one out.
 """
 
 import fcntl
@@ -18,7 +19,9 @@ _SLOT = struct.Struct("<8sdd")  # first half of the key's digest, tokens left, w
 _SLOTS_PER_SET = 8
 _SETS = 4096
 _SET_BYTES = _SLOT.size * _SLOTS_PER_SET
-FILE_BYTES = _SETS * _SET_BYTES
+_SECRET_BYTES = 16
+_SECRET_AT = _SETS * _SET_BYTES
+FILE_BYTES = _SECRET_AT + _SECRET_BYTES
 
 
 class RateLimiter:
@@ -32,6 +35,17 @@ class RateLimiter:
         if os.fstat(self._file).st_size < FILE_BYTES:
             os.ftruncate(self._file, FILE_BYTES)
         self._memory = mmap.mmap(self._file, FILE_BYTES)
+        self._secret = self._drawn_secret()
+
+    def _drawn_secret(self) -> bytes:
+        """The file's key, drawn by whichever worker comes first."""
+        fcntl.lockf(self._file, fcntl.LOCK_EX, _SECRET_BYTES, _SECRET_AT)
+        try:
+            if not any(self._memory[_SECRET_AT:FILE_BYTES]):
+                self._memory[_SECRET_AT:FILE_BYTES] = os.urandom(_SECRET_BYTES)
+            return self._memory[_SECRET_AT:FILE_BYTES]
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, _SECRET_BYTES, _SECRET_AT)
 
     def close(self) -> None:
         """Lets go of the mapped file."""
@@ -40,7 +54,7 @@ class RateLimiter:
 
     def take(self, key: str) -> int:
         """0 when the request may go on, else the whole seconds after which one more may."""
-        digest = hashlib.blake2b(key.encode(), digest_size=16).digest()
+        digest = hashlib.blake2b(key.encode(), digest_size=16, key=self._secret).digest()
         offset = int.from_bytes(digest[8:], "little") % _SETS * _SET_BYTES
         fcntl.lockf(self._file, fcntl.LOCK_EX, _SET_BYTES, offset)
         try:

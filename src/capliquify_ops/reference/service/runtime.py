@@ -12,6 +12,8 @@ from capliquify_ops.reference.service.store import Store
 from capliquify_ops.reference.service.tokens import KeySet, TokenVerifier
 
 LIMITS_FILE = "limits.bin"
+DENIALS_FILE = "denials.bin"
+"""Apart from the requests: a denial is counted for whatever a stranger's header names."""
 _DENIALS_PER_S = 20.0
 _DENIALS_BURST = 100.0
 """Audit rows of refused attempts per organisation: enough to see an attack, too few to fill the disk with one."""
@@ -35,13 +37,12 @@ def make_service(settings: ServiceSettings, process: int) -> Service:
     """The parts of the worker with this process id. Nothing connects yet."""
     folder = Path(settings.run_folder)
     series = Series(folder, process)
-    limits = folder / LIMITS_FILE
     return Service(
         settings=settings,
         store=Store(settings.database_url, settings.pool_size_per_worker, series),
         tokens=TokenVerifier(KeySet(Path(settings.keys_file)), settings.issuer, settings.authorized_party, time),
-        requests=RateLimiter(limits, settings.rate_limit_per_s, settings.rate_limit_burst, monotonic),
-        denials=RateLimiter(limits, _DENIALS_PER_S, _DENIALS_BURST, monotonic),
+        requests=RateLimiter(folder / LIMITS_FILE, settings.rate_limit_per_s, settings.rate_limit_burst, monotonic),
+        denials=RateLimiter(folder / DENIALS_FILE, _DENIALS_PER_S, _DENIALS_BURST, monotonic),
         series=series,
         directory=Directory(settings.identity_url),
         started_at=monotonic(),

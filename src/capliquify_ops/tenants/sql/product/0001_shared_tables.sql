@@ -33,7 +33,10 @@ CREATE TABLE public.tenants (
   slug varchar(50) NOT NULL UNIQUE,
   name text NOT NULL,
   schema_name text NOT NULL UNIQUE
-    CONSTRAINT tenants_schema_name_bytes CHECK (pg_catalog.octet_length(schema_name) BETWEEN 1 AND 63),
+    CONSTRAINT tenants_schema_name_bytes CHECK (pg_catalog.octet_length(schema_name) BETWEEN 1 AND 63)
+    CONSTRAINT tenants_schema_name_free CHECK (
+      schema_name NOT IN ('public', 'information_schema', 'capliquify_ops', 'reference_service') AND schema_name NOT LIKE 'pg\_%'
+    ),
   clerk_organization_id text NOT NULL UNIQUE,
   subscription_tier public.subscription_tier NOT NULL DEFAULT 'starter',
   subscription_status public.subscription_status NOT NULL DEFAULT 'trial',

@@ -28,6 +28,8 @@ BEGIN
     RAISE EXCEPTION 'tenant % is deleted', p_tenant USING ERRCODE = 'object_not_in_prerequisite_state';
   END IF;
   EXECUTE format('CREATE SCHEMA %I', v_schema);
+  -- Whose it is: delete_tenant_schema drops no schema that does not say so.
+  EXECUTE format('COMMENT ON SCHEMA %I IS %L', v_schema, 'tenant ' || p_tenant);
 
   -- The tables below are made in the first schema of this path; pg_temp stands last, so that nobody's temporary table is referenced.
   PERFORM set_config('search_path', quote_ident(v_schema) || ', pg_temp', true);
@@ -230,6 +232,10 @@ BEGIN
   SELECT n.oid INTO v_oid FROM pg_namespace AS n WHERE n.nspname = v_schema;
   IF NOT FOUND THEN
     RAISE EXCEPTION 'the schema % of tenant % does not exist', quote_ident(v_schema), p_tenant USING ERRCODE = 'invalid_schema_name';
+  END IF;
+  IF obj_description(v_oid, 'pg_namespace') IS DISTINCT FROM 'tenant ' || p_tenant THEN
+    RAISE EXCEPTION 'the schema % was not made for tenant %: it stays', quote_ident(v_schema), p_tenant
+      USING ERRCODE = 'object_not_in_prerequisite_state';
   END IF;
   -- Locked first, looked at after: no foreign key from outside can appear in between.
   SELECT string_agg(format('%I.%I', v_schema, c.relname), ', ' ORDER BY c.oid) INTO v_tables
