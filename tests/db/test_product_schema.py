@@ -139,12 +139,10 @@ def test_a_schema_of_a_live_tenant_stays(operator_url, roles):
 @pytest.mark.parametrize("name", ["public", "capliquify_ops", "reference_service", "information_schema", "pg_temp", "pg_x"])
 def test_a_schema_that_is_nobodys_cannot_be_a_tenants(operator_url, roles, name):
     """A registry row cannot name a schema that belongs to the server, the product or its ledgers."""
-    with operator(operator_url, "test") as session:
-        with pytest.raises(StatementFailed, match="tenants_schema_name_free"), session.transaction(), as_owner(session, roles):
-            session.execute(
-                "INSERT INTO public.tenants (slug, name, clerk_organization_id, schema_name) VALUES ('a', 'A', 'o', %(name)s)",
-                {"name": name},
-            )
+    row = "INSERT INTO public.tenants (slug, name, clerk_organization_id, schema_name) VALUES ('a', 'A', 'o', %(name)s)"
+    refused = pytest.raises(StatementFailed, match="tenants_schema_name_free")
+    with operator(operator_url, "test") as session, refused, session.transaction(), as_owner(session, roles):
+        session.execute(row, {"name": name})
 
 
 def test_a_schema_that_was_not_made_for_the_tenant_stays(operator_url, roles):

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from capliquify_ops.isolation.concurrent_writes import concurrent_writes
 from capliquify_ops.isolation.database import blocked_table
 from capliquify_ops.isolation.exchange import Call, Exchange
 from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Expectation, Probe, Probes, noted, untried
@@ -25,6 +26,7 @@ def concurrent_requests(world: World) -> Probes:
     for key in ("a", "b"):
         yield reads_own(world, f"{key}.owner")
     yield from _bursts(world)
+    yield from concurrent_writes(world)
     yield from _after_failures(world)
     for key in ("a", "b"):
         yield from _stalled(world, key)

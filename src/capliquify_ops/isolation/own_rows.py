@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import Call, Exchange, leaves, objects
+from capliquify_ops.isolation.foreign_totals import foreign_total
 from capliquify_ops.isolation.probe import OWN_OR_REFUSED, SUCCESS, Probes, noted
 from capliquify_ops.isolation.routes import OTHER, PAGE, lacks_own, listing, reads_item, reads_own
 from capliquify_ops.isolation.world_model import World
@@ -54,7 +55,7 @@ def _one_list(world: World, key: str, route: Route) -> Probes:
     who = f"{key}.owner"
     needs = f"{who} reads own rows"
     for number, answer in enumerate(listing(world, who, route)):
-        problem = _strangers(world, key, answer)
+        problem = _strangers(world, key, answer) or foreign_total(key, answer.data)
         if not number:
             problem = problem or _absent(world, key, route, answer)
         yield answer.probe(f"{who} lists {answer.call.path}", OWN_OR_REFUSED, needs=needs, problem=problem)

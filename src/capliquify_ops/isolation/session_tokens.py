@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from capliquify_ops.isolation.exchange import Call
 from capliquify_ops.isolation.forged import forgeries, shuffled, spliced
+from capliquify_ops.isolation.own_key import resigned
 from capliquify_ops.isolation.people import Person
 from capliquify_ops.isolation.probe import CannotTell, Probes, answers, untried
 from capliquify_ops.isolation.routes import reads_own
@@ -50,6 +51,7 @@ def tampered(world: World) -> Probes:
             shown=f" with {name}",
         )
         yield world.send(asked).probe(name, expected, needs=control.name)
+    yield from _of_our_own_key(world, control.name)
     own = world.person("a.member")
     valid = world.caller.wallet.token(own)
     yield from _everywhere(world, own, shuffled(valid), "a token with two letters swapped", control.name)
@@ -62,6 +64,20 @@ def tampered(world: World) -> Probes:
         yield untried("a token altered by the identity provider's tool", str(error), is_optional=True)
         return
     yield from _everywhere(world, own, token, "a tampered token", control.name)
+
+
+def _of_our_own_key(world: World, needs: str) -> Probes:
+    """Properly signed, by a key that nobody gave us: who takes the key from the token believes whatever it says."""
+    own, other = world.person("a.member"), world.person("b.owner")
+    try:
+        forged = list(resigned(world.caller.wallet.token(own), {"sub": other.user_id, "org_id": other.organization_id}))
+    except CannotTell as error:
+        yield untried("tokens under a key of our own", str(error), is_optional=True)
+        return
+    path, expected = world.planting_route().path, answers(world.profile, "session_invalid")
+    for name, token in forged:
+        call = Call("GET", path, own, token=token, organization=other.organization_id, shown=f" with a token under {name}")
+        yield world.send(call).probe(f"a token under {name}", expected, needs=needs)
 
 
 def _everywhere(world: World, who: Person, token: str, what: str, needs: str) -> Probes:

@@ -16,8 +16,9 @@ from capliquify_ops.model.protocols import Clock
 
 GUESSABLE_LENGTH = 16
 """Shorter ids (serial numbers) occur by chance in other tenants' answers, so they are no canaries."""
-BITS_PER_TENANT = 16
-"""Amounts are distinct powers of two, a range of bits for each tenant: a sum tells whose rows are in it."""
+FACTORS = {"a": 65_521, "b": 65_537}
+"""Amounts are multiples of one prime for each tenant: a sum that only the other one's divides is made of its rows."""
+OTHERS_FACTOR = 65_519
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ class World:
         """Return a valid body for a new row of a tenant, and the secret in it."""
         number = next(self._numbers)
         canary = mint(key, f"{label} {number} of {key}", self.random(TOKEN_BYTES))
-        amount = 1 << (number % BITS_PER_TENANT + BITS_PER_TENANT * (key == "b"))
+        amount = FACTORS.get(key, OTHERS_FACTOR) * (number % 97 + 1)
         return body(route, canary.token, amount, lambda name: self._reference(key, name)), canary
 
     def plant(self, key: str, route: Route, who: str = "") -> Plant:

@@ -1,0 +1,70 @@
+"""Part of SEC-016: rows of two tenants made at the same time, each then looked for where it belongs."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from capliquify_ops.isolation.canary import Canary
+from capliquify_ops.isolation.exchange import Call, Exchange, objects
+from capliquify_ops.isolation.probe import SUCCESS_STATUSES, Expectation, Probes, noted
+from capliquify_ops.isolation.routes import PAGE
+from capliquify_ops.isolation.world_model import Plant, World
+
+WRITERS = 20
+"""Twice the connections of the usual pool, in turns of A and B."""
+ROUNDS = 3
+BUSY = Expectation("success, or busy (429, 503, 504)", SUCCESS_STATUSES | {429, 503, 504})
+
+
+def concurrent_writes(world: World) -> Probes:
+    """Rounds of writes of A and B released together; what was acknowledged stands in the own tenant, and only there."""
+    for number in range(ROUNDS):
+        yield from _burst(world, f"writes {number + 1}")
+
+
+def _burst(world: World, name: str) -> Probes:
+    route = world.planting_route()
+    drafts = [world.draft("ab"[index % 2], route, name) for index in range(WRITERS)]
+    world.caller.canaries.extend(canary for _, canary in drafts)
+    barrier = threading.Barrier(WRITERS)
+
+    def write(draft: tuple[dict[str, object], Canary]) -> Exchange:
+        content, canary = draft
+        call = Call("POST", route.path, world.person(f"{canary.tenant}.owner"), json=content)
+        barrier.wait(timeout=10)
+        return world.send(call)
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        sent = list(pool.map(write, drafts))
+    made: dict[Canary, Plant] = {}
+    try:
+        for (_, canary), answer in zip(drafts, sent, strict=True):
+            yield answer.probe(f"{name}: {canary.tenant}.owner", BUSY, needs=f"{canary.tenant}.owner reads own rows")
+            row = next(objects(answer.data), None) if answer.is_success else None
+            if row is not None:
+                made[canary] = world.remember(canary.tenant, route, str(row["id"]), None)
+        for key in ("a", "b"):
+            yield from _afterwards(world, name, key, [canary for canary in made if canary.tenant == key])
+    finally:
+        _remove(world, made, [canary for _, canary in drafts])
+
+
+def _afterwards(world: World, name: str, key: str, kept: Sequence[Canary]) -> Probes:
+    """The list of a tenant holds its own acknowledged rows; those of the other would be seen as its secrets."""
+    needs = f"{key}.owner reads own rows"
+    answer = world.get(f"{key}.owner", world.planting_route().path + PAGE)
+    yield answer.probe(f"{name}: the list of {key} afterwards", BUSY, needs=needs)
+    lost = [canary for canary in kept if canary.label not in answer.own] if answer.is_success else []
+    problem = f"{len(lost)} of {len(kept)} acknowledged rows are not in the list" if lost else ""
+    yield noted(f"{name}: rows of {key} afterwards", problem, request=answer.call.line(), needs=needs)
+
+
+def _remove(world: World, made: dict[Canary, Plant], drafted: Sequence[Canary]) -> None:
+    """Delete each row where it stands, be that the wrong tenant."""
+    world.uproot(list(made.values()))
+    item = world.item_of(world.planting_route())
+    tokens = [canary.token for canary in drafted]
+    for key in ("a", "b"):
+        for row in objects(world.get(f"{key}.owner", world.planting_route().path + PAGE).data):
+            if item is not None and any(token in str(value) for value in row.values() for token in tokens):
+                world.send(Call("DELETE", item.path.format(id=row["id"]), world.person(f"{key}.owner")))
