@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,15 +59,25 @@ def append(path: Path, kind: str, record: str, content: bytes, at: str) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
         size = os.fstat(file.fileno()).st_size
         seq, previous = _tail(file.fileno(), size, path)
+        _catch_up(path, Head(seq, previous))
         entry = Entry(seq + 1, previous, kind, record, digest(content), at, started).sealed()
         try:
             file.write(canonical(entry))
             file.flush()
             os.fsync(file.fileno())
+            write_whole(_head_of(path), canonical(Head(entry.seq, entry.seal)))
         except OSError:
             os.ftruncate(file.fileno(), size)
             raise
-        write_whole(_head_of(path), canonical(Head(entry.seq, entry.seal)))
+
+
+def _catch_up(path: Path, tail: Head) -> None:
+    """See to it that the head names the tail before another line follows: that must not hide lines that were cut off."""
+    head = _read_head(path)
+    if head.seq > tail.seq or (head.seq == tail.seq and head != tail):
+        raise EvidenceDamaged(f"{path} ends at line {tail.seq}, but {head.seq} were written.", hint=_AGAIN)
+    if head != tail:
+        write_whole(_head_of(path), canonical(tail))
 
 
 def _head_of(path: Path) -> Path:
@@ -89,31 +100,31 @@ def _tail(descriptor: int, size: int, path: Path) -> tuple[int, str]:
 
 def read(path: Path) -> Iterator[Entry]:
     """Read the ledger and check its chain. Raises EvidenceDamaged at the first broken line, or when its end is missing."""
-    head = _read_head(path)
     previous, seq = FIRST, 0
-    if path.exists():
-        with path.open("rb") as file:
+    with path.open("rb") if path.exists() else nullcontext() as file:
+        if file is not None:
             fcntl.flock(file, fcntl.LOCK_SH)
-            for line in file:
-                entry = _entry(line, path)
-                seq += 1
-                if entry.seq != seq or entry.previous != previous or line != canonical(entry.sealed()):
-                    raise EvidenceDamaged(f"{path} is broken at line {seq}: it was changed after it was written.", hint=_AGAIN)
-                if head and head.seq == seq and head.seal != entry.seal:
-                    raise EvidenceDamaged(f"{path} does not end as it was written.", hint=_AGAIN)
-                previous = entry.seal
-                yield entry
-    if head and head.seq > seq:
+        head = _read_head(path)
+        for line in file or ():
+            entry = _entry(line, path)
+            seq += 1
+            if entry.seq != seq or entry.previous != previous or line != canonical(entry.sealed()):
+                raise EvidenceDamaged(f"{path} is broken at line {seq}: it was changed after it was written.", hint=_AGAIN)
+            if head.seq == seq and head.seal != entry.seal:
+                raise EvidenceDamaged(f"{path} does not end as it was written.", hint=_AGAIN)
+            previous = entry.seal
+            yield entry
+    # One line may stand beyond the head: its writer was killed in between.
+    if not head.seq <= seq <= head.seq + 1:
         raise EvidenceDamaged(f"{path} ends at line {seq}, but {head.seq} were written.", hint=_AGAIN)
 
 
-def _read_head(path: Path) -> Head | None:
+def _read_head(path: Path) -> Head:
     file = _head_of(path)
     try:
         return Head(**json.loads(file.read_bytes()))
     except FileNotFoundError:
-        # The first line alone may stand without a head: its writer was killed in between.
-        return None
+        return Head(0, FIRST)
     except (ValueError, TypeError):
         raise EvidenceDamaged(f"{file} is not what was written.", hint=_AGAIN) from None
 

@@ -247,6 +247,59 @@ def test_a_tail_cut_off_is_found(store, record):
         path.write_bytes(b"".join(kept))
         with pytest.raises(EvidenceDamaged, match="were written"):
             store.records()
+        with pytest.raises(EvidenceDamaged, match="were written"):
+            store.finish(record(id="three"))
+
+
+def test_a_tail_cut_off_with_the_head_is_found(store, record):
+    """Removing the file that says where the ledger ends does not hide that its end is missing."""
+    for name in ("one", "two", "three"):
+        store.finish(record(id=name))
+    path = store.folder / "ledger.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
+    (store.folder / "records" / "three.json").unlink()
+    path.with_suffix(".head").unlink()
+    with pytest.raises(EvidenceDamaged, match="were written"):
+        store.records()
+
+
+def test_a_writer_killed_before_the_head_is_followed(store, record):
+    """One line beyond the head is a writer that was killed in between: it reads, and another one can follow."""
+    store.finish(record(id="one"))
+    head = (store.folder / "ledger.head").read_bytes()
+    store.finish(record(id="two"))
+    (store.folder / "ledger.head").write_bytes(head)
+    assert [found.id for found in store.records()] == ["one", "two"]
+    store.finish(record(id="three"))
+    assert [found.id for found in store.records()] == ["one", "two", "three"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small disk is mounted by root alone")
+def test_a_small_disk_that_fills_up_can_be_used_again(tmp_path, record):
+    """On a real disk that is full in the middle of a line or of the head, the folder is usable as soon as there is room."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", disk], check=False, capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        store = Store(disk / "evidence")
+        store.prepare()
+        kept = []
+        for room in range(0, 40_000, 4096):
+            ballast = disk / "ballast"
+            free = os.statvfs(disk).f_bavail * 4096
+            ballast.write_bytes(b"x" * max(0, free - room))
+            try:
+                store.start(record(id=f"r{room}", title="t" * 3000, state=State.NOT_RUN, finished_at=None, findings=()))
+                store.finish(record(id=f"r{room}", title="t" * 3000))
+                kept.append(f"r{room}")
+            except EvidenceUnwritable as error:
+                assert "No space left" in str(error)
+            ballast.unlink()
+            assert {found.id for found in store.records() if found.finished_at} >= set(kept)
+        assert 0 < len(kept) < 10
+    finally:
+        subprocess.run(["umount", disk], check=True)
 
 
 def test_the_ledgers_order_counts_and_not_the_clock(store, record):
