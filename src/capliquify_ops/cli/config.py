@@ -6,6 +6,8 @@ from capliquify_ops.cli.options import AsJson, ConfigFile, TargetName, settings_
 from capliquify_ops.cli.output import document, line
 from capliquify_ops.configuration import Settings, Target
 from capliquify_ops.database import masked
+from capliquify_ops.model.errors import ConfigurationInvalid
+from capliquify_ops.model.secret import Secret
 from capliquify_ops.preflight.addresses import require_loopback
 
 app = typer.Typer(help="The effective configuration.", no_args_is_help=True)
@@ -42,7 +44,7 @@ def check(config: ConfigFile = None, target: TargetName = None, json: AsJson = F
     settings = settings_of(config)
     chosen = _chosen(settings, target)
     for each in chosen:
-        require_loopback(each)
+        require_loopback(each.require_complete())
     if json:
         document({"valid": True, "targets": [{"name": each.name, "class": each.kind.value} for each in chosen]})
         return
@@ -57,12 +59,23 @@ def _shown(target: Target) -> dict[str, str]:
     return {
         "name": target.name,
         "class": target.kind.value,
-        "database_url": masked(target.database_url) if target.database_url else "",
-        "operator_url": masked(target.operator_url) if target.operator_url else "",
+        "database_url": _masked(target.database_url),
+        "operator_url": _masked(target.operator_url),
         "base_url": target.base_url,
         "profile": target.profile.name,
         "prometheus_url": target.prometheus_url,
         "pooled": "true" if target.pooled else "",
         "roles": f"{target.roles.owner}, {target.roles.app}, {target.roles.observer}, {target.roles.operator}",
         "identity": target.identity.provider,
+        "missing": " ".join(target.missing),
     }
+
+
+def _masked(url: Secret | None) -> str:
+    """Mask a connection string; one that cannot be read (DATABASE_URL of some other product) is masked as a whole."""
+    if url is None:
+        return ""
+    try:
+        return masked(url)
+    except ConfigurationInvalid:
+        return str(url)

@@ -32,6 +32,9 @@ class Settings:
 
     def target(self, name: str | None, *, observing: bool) -> Target:
         """Choose the target: named, the default, the only one, DATABASE_URL for observing commands, else embedded."""
+        return self._chosen(name, observing=observing).require_complete()
+
+    def _chosen(self, name: str | None, *, observing: bool) -> Target:
         wanted = name or self.default_target
         if wanted:
             return self._named(wanted)
@@ -71,9 +74,10 @@ def load_settings(
     limits = _section(table, "limits", where)
     require_tightened(limits, where)
     folder, folder_origin = _evidence(evidence_dir, env, table, where)
+    targets = _targets(table, where, path, env)
     return Settings(
-        targets=_targets(table, where, path, env),
-        default_target=env.get("CAPLIQUIFY_TARGET", str(table.get("default_target", ""))),
+        targets=targets,
+        default_target=env.get("CAPLIQUIFY_TARGET", _default_target(table, where, targets)),
         evidence_dir=folder,
         limits=load_limits(limits, where),
         file=path,
@@ -111,13 +115,27 @@ def _section(table: Mapping[str, object], key: str, where: str) -> Mapping[str, 
     return found
 
 
+def _text(table: Mapping[str, object], key: str, where: str) -> str:
+    found = table.get(key, "")
+    if not isinstance(found, str):
+        raise ConfigurationInvalid(f"{where}: {key} must be text.")
+    return found
+
+
+def _default_target(table: Mapping[str, object], where: str, targets: Mapping[str, Target]) -> str:
+    name = _text(table, "default_target", where)
+    if name and name not in {*targets, FROM_ENVIRONMENT}:
+        raise unknown("default_target", name, targets, where)
+    return name
+
+
 def _evidence(option: Path | None, env: Mapping[str, str], table: Mapping[str, object], where: str) -> tuple[Path, str]:
     if option is not None:
         return option, "--evidence-dir"
     if env.get("CAPLIQUIFY_EVIDENCE_DIR"):
         return Path(env["CAPLIQUIFY_EVIDENCE_DIR"]), "CAPLIQUIFY_EVIDENCE_DIR"
     if "evidence_dir" in table:
-        return Path(str(table["evidence_dir"])), where
+        return Path(_text(table, "evidence_dir", where)), where
     return Path(DEFAULT_EVIDENCE), "default"
 
 

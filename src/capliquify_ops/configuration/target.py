@@ -32,7 +32,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One system under measurement. Absent URLs mean that what needs them is not run."""
+    """One system under measurement. Absent URLs mean that what needs them is not run.
+
+    `missing` says which secrets of the configuration are not here: such a target cannot be chosen, others can.
+    """
 
     name: str
     kind: TargetClass
@@ -44,13 +47,28 @@ class Target:
     pooled: bool = False
     roles: Roles = field(default_factory=Roles)
     identity: Identity = field(default_factory=Identity)
+    missing: tuple[str, ...] = ()
+
+    def require_complete(self) -> "Target":
+        """Return the target itself. Raises ConfigurationInvalid where a secret that its configuration names is not here."""
+        if self.missing:
+            raise ConfigurationInvalid(" ".join(self.missing))
+        return self
+
+    def how_to_set(self, key: str) -> str:
+        """Return how one gives this target a setting: those that nobody configures are replaced by one of the file's."""
+        if self.name == EMBEDDED:
+            return "The embedded one runs only while it is measured. Set DATABASE_URL, or write capliquify-ops.toml."
+        if self.name == FROM_ENVIRONMENT:
+            return f"DATABASE_URL gives a database to read. Write capliquify-ops.toml with a target that has {key}."
+        return f"Set targets.{self.name}.{key} in the configuration."
 
     def observer_url(self) -> Secret:
         """Return the read-only connection string, or say which setting is missing."""
         if self.database_url is None:
             raise ConfigurationInvalid(
                 f"Target {self.name!r} has no database URL.",
-                hint=f"Set targets.{self.name}.database_url_env in the configuration.",
+                hint=self.how_to_set("database_url_env"),
             )
         return self.database_url
 
@@ -59,7 +77,7 @@ class Target:
         if self.operator_url is None:
             raise ConfigurationInvalid(
                 f"Target {self.name!r} has no operator URL, so nothing in its database is changed.",
-                hint=f"Set targets.{self.name}.operator_url_env in the configuration.",
+                hint=self.how_to_set("operator_url_env"),
             )
         return self.operator_url
 

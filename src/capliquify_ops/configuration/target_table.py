@@ -5,14 +5,15 @@ from dataclasses import fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from capliquify_ops.configuration.identity_table import parse_identity
 from capliquify_ops.configuration.nearest import nearest, unknown
 from capliquify_ops.configuration.profile import load_profile
-from capliquify_ops.configuration.target import Identity, Target, TargetClass
+from capliquify_ops.configuration.secret_file import read_secret_file, require_file_name
+from capliquify_ops.configuration.target import Target, TargetClass
 from capliquify_ops.model.errors import ConfigurationInvalid
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.model.secret import Secret
 
-PROVIDERS = ("clerk", "jwt", "command", "static")
 _SECRETS = ("database_url", "operator_url")
 _KNOWN = frozenset(
     {"class", "app_role", "base_url", "profile", "prometheus_url", "pooled", "identity", "roles"}
@@ -28,17 +29,19 @@ def parse_target(name: str, row: object, *, where: str, folder: Path, env: Mappi
     for key in row:
         if key not in _KNOWN:
             raise unknown("key", key, _KNOWN, at)
+    (database_url, no_database), (operator_url, no_operator) = (_secret(row, key, at, folder, env) for key in _SECRETS)
     return Target(
         name=name,
         kind=_class(row.get("class", TargetClass.PRODUCTION.value), at),
         profile=load_profile(_text(row, "profile", at) or "capliquify", folder),
-        database_url=_secret(row, "database_url", at, folder, env),
-        operator_url=_secret(row, "operator_url", at, folder, env),
+        database_url=database_url,
+        operator_url=operator_url,
         base_url=_http(_text(row, "base_url", at), f"{at}.base_url"),
         prometheus_url=_http(_text(row, "prometheus_url", at), f"{at}.prometheus_url"),
         pooled=_flag(row, "pooled", at),
         roles=_roles(row, at),
-        identity=_identity(row.get("identity", {}), at),
+        identity=parse_identity(row.get("identity", {}), f"{at}.identity", folder),
+        missing=tuple(filter(None, (no_database, no_operator))),
     )
 
 
@@ -78,32 +81,36 @@ def _http(url: str, at: str) -> str:
     return url.rstrip("/")
 
 
-def _secret(row: Mapping[str, object], key: str, at: str, folder: Path, env: Mapping[str, str]) -> Secret | None:
+def _secret(row: Mapping[str, object], key: str, at: str, folder: Path, env: Mapping[str, str]) -> tuple[Secret | None, str]:
+    """Return a connection string, or why it is not here (variable, file): only who chooses this target needs it."""
     given = [suffix for suffix in ("", "_env", "_file") if f"{key}{suffix}" in row]
     if not given:
-        return None
+        return None, ""
     if len(given) > 1:
         raise ConfigurationInvalid(f"{at} gives {key} twice.", hint=f"Keep one of {key}, {key}_env, {key}_file.")
-    value = _text(row, f"{key}{given[0]}", at)
+    value, named = _text(row, f"{key}{given[0]}", at), f"{at}.{key}{given[0]}"
     if given[0] == "_env":
-        if not value.isidentifier():
-            raise ConfigurationInvalid(f"{at}.{key}_env must be the name of a variable.", hint=f"For the URL itself: {key}.")
-        if not env.get(value):
-            raise ConfigurationInvalid(f"{at}.{key}_env names the variable {value!r}, which is not set.")
-        return Secret(env[value])
+        return _from_variable(value, named, env)
     if given[0] == "_file":
-        return Secret(read_secret_file(folder / value, f"{at}.{key}_file"))
-    return Secret(value)
+        return _from_file(value, named, folder)
+    return Secret(value), ""
 
 
-def read_secret_file(path: Path, at: str) -> str:
-    """Read a secret from a file, without its final line break."""
+def _from_variable(name: str, at: str, env: Mapping[str, str]) -> tuple[Secret | None, str]:
+    if not name.isidentifier():
+        hint = f"For the URL itself: {at.rpartition('.')[2].removesuffix('_env')}."
+        raise ConfigurationInvalid(f"{at} must be the name of a variable.", hint=hint)
+    if not env.get(name):
+        return None, f"{at} names the variable {name!r}, which is not set."
+    return Secret(env[name]), ""
+
+
+def _from_file(name: str, at: str, folder: Path) -> tuple[Secret | None, str]:
+    require_file_name(name, at)
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError, ValueError):
-        # A URL given here by mistake must not be repeated.
-        named = f"{path} cannot be read" if ":/" not in str(path) else "this is a URL, not the name of a file"
-        raise ConfigurationInvalid(f"{at}: {named}.") from None
+        return Secret(read_secret_file(folder / name, at)), ""
+    except ConfigurationInvalid as error:
+        return None, str(error)
 
 
 def _roles(row: Mapping[str, object], at: str) -> Roles:
@@ -118,12 +125,3 @@ def _roles(row: Mapping[str, object], at: str) -> Roles:
     if app := _text(row, "app_role", at):
         names["app"] = app
     return Roles(**names)
-
-
-def _identity(row: object, at: str) -> Identity:
-    if not isinstance(row, dict):
-        raise ConfigurationInvalid(f"{at}.identity must be a table.")
-    provider = _text(row, "provider", f"{at}.identity")
-    if row and provider not in PROVIDERS:
-        raise ConfigurationInvalid(f"{at}.identity: provider {provider!r} is unknown.", hint=nearest(provider, PROVIDERS))
-    return Identity(provider, {key: value for key, value in row.items() if key != "provider"})

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from capliquify_ops.configuration import Identity
-from capliquify_ops.configuration.target_table import read_secret_file
+from capliquify_ops.configuration.secret_file import read_secret_file
 from capliquify_ops.identity_providers.command import CommandTokens
 from capliquify_ops.identity_providers.static import StaticTokens
 from capliquify_ops.model.errors import ConfigurationInvalid

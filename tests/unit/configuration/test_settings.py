@@ -64,6 +64,10 @@ def test_a_whole_file(file):
     assert str(file(WHOLE)) in settings.limits["p95_ms"].source
 
 
+def _identity(provider, options):
+    return f"[targets.x.identity]\nprovider = '{provider}'\n{options}"
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -78,8 +82,6 @@ def test_a_whole_file(file):
         ("[targets.x]\nbase_url = 'ftp://x'", r"base_url is not an http"),
         ("[targets.x]\nbase_url = 'http://[bad'", r"base_url is not an http"),
         ("[targets.x]\nbase_url = 'https://u:p@x'", r"carries a user"),
-        ("[targets.x]\ndatabase_url_env = 'NOT_SET'", r"'NOT_SET', which is not set"),
-        ("[targets.x]\ndatabase_url_file = 'not-there'", r"cannot be read"),
         ("[targets.x]\ndatabase_url = 'a'\ndatabase_url_env = 'OBSERVER'", r"twice"),
         ("[targets.x]\npooled = 'yes'", r"pooled must be true or false"),
         ("[targets]\nx = 1", r"targets.x must be a table"),
@@ -94,7 +96,21 @@ def test_a_whole_file(file):
         ("[limits]\nload_required_seconds = 1", r"load_required_seconds = 1 is looser"),
         ("[limits]\nerror_rate = 1", r"error_rate = 1 is looser"),
         ("[targets.x]\ndatabase_url_env = 'postgresql://u:hunter2@h/d'", r"must be the name of a variable"),
-        ("[targets.x]\ndatabase_url_file = 'postgresql://u:hunter2@h/d'", r"a URL, not the name of a file"),
+        ("[targets.x]\ndatabase_url_file = 'postgresql://u:hunter2@h/d'", r"a URL or a secret itself, not the name"),
+        ("[targets.x]\ndatabase_url_file = 'host=h password=hunter2'", r"a URL or a secret itself, not the name"),
+        (_identity("jwt", "key_file = '-----BEGIN PRIVATE KEY-----\\nhunter2'").replace("'", '"'), r"key_file: .*not the name"),
+        ("default_target = 5", r"default_target must be text"),
+        ("evidence_dir = 5", r"evidence_dir must be text"),
+        ("default_target = 'stagin'\n[targets.staging]", r"unknown default_target 'stagin'.*'staging'"),
+        (_identity("jwt", "kay_file = 'x'"), r"unknown key 'kay_file'.*'key_file'"),
+        (_identity("jwt", "key_file = 5"), r"key_file must be a text"),
+        (_identity("jwt", "key_file = 'k'\nclaims = 5"), r"claims must be a table"),
+        (_identity("jwt", ""), r"'jwt' needs key_file, a text"),
+        (_identity("command", "command = 'program'"), r"command must be a list of texts"),
+        (_identity("command", "command = ['a', 1]"), r"command must be a list of texts"),
+        (_identity("command", ""), r"'command' needs command, a list"),
+        (_identity("static", "tokens = { a = 1 }"), r"tokens must be a table of user id"),
+        (_identity("static", "token = { a = 'hunter2' }"), r"unknown key 'token'.*'tokens'"),
     ],
 )
 def test_a_mistake_is_named(file, text, says):
@@ -181,3 +197,36 @@ def test_any_text_as_a_file_is_settings_or_one_error(tmp_path_factory, text):
         load_settings(path, environment={})
     except OpsError as error:
         assert str(path) in str(error)
+
+
+def test_a_missing_secret_stops_its_own_target_alone(file):
+    """A variable or file that is not here stops the target that names it; another one can be chosen all the same."""
+    settings = _load(
+        file(
+            "[targets.a]\ndatabase_url = 'postgresql://x/y'\n"
+            "[targets.b]\ndatabase_url_env = 'NOT_SET'\n[targets.c]\noperator_url_file = 'none.url'"
+        )
+    )
+    assert settings.target("a", observing=True).name == "a"
+    for name, says in (("b", "'NOT_SET', which is not set"), ("c", "none.url cannot be read")):
+        with pytest.raises(ConfigurationInvalid, match=says):
+            settings.target(name, observing=True)
+
+
+def test_the_key_stands_beside_the_configuration(file):
+    """A relative key_file is relative to the configuration file, as every other file in it is."""
+    path = file(_identity("jwt", "key_file = 'key.pem'"))
+    key_file = _load(path).target("x", observing=True).identity.options["key_file"]
+    assert key_file == str(path.parent / "key.pem")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("embedded", "capliquify-ops.toml"), ("env", "capliquify-ops.toml"), ("a", r"targets\.a\.")]
+)
+def test_advice_can_be_followed(file, name, says):
+    """What to set is never a table of a reserved name, which the configuration refuses."""
+    target = _load(file("[targets.a]"), DATABASE_URL="postgresql://x/y").target(name, observing=True)
+    with pytest.raises(ConfigurationInvalid, match=says) as caught:
+        target.changing_url()
+    assert "targets.embedded" not in str(caught.value)
+    assert "targets.env" not in str(caught.value)
