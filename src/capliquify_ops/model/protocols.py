@@ -48,3 +48,17 @@ class TokenSource(Protocol):
 
     def tokens(self, requests: Sequence[TokenRequest]) -> list[str | None]: ...
     def forget(self, run: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeAnswer:
+    """What the service answered: HTTP status, and the error code of its body ("" without one)."""
+
+    status: int
+    code: str
+
+
+class ServiceProbe(Protocol):
+    """Asks the service once, over a connection of its own and with a tenant's own identity. Raises OpsError without an answer."""
+
+    def ask(self) -> ProbeAnswer: ...

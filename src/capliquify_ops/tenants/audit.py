@@ -6,12 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from capliquify_ops.database import Session
-from capliquify_ops.evidence.canonical import canonical, digest
+from capliquify_ops.evidence.canonical import Plain, canonical, digest
 from capliquify_ops.model.names import TenantId
-from capliquify_ops.model.plan import Plan
+from capliquify_ops.model.plan import Plan, Step
 from capliquify_ops.tenants.registry import Tenant
 
-Facts = Mapping[str, str | int | bool | None]
+Facts = Mapping[str, Plain]
+
+_INSERT = (
+    "INSERT INTO capliquify_ops.audit (actor, verb, tenant_id, slug, schema_name, plan_digest, before, after, run) VALUES"
+    " (%(actor)s, %(verb)s, %(id)s, %(slug)s, %(schema)s, %(digest)s, %(before)s::jsonb, %(after)s::jsonb, %(run)s)"
+)
+AUDIT_STEP = Step("write the audit row, before and after", _INSERT)
+"""The last step of every plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +68,23 @@ def write_audit(
     run: str | None = None,
 ) -> None:
     """Add one row, within the verb's transaction: a verb that is not audited does not happen."""
-    session.execute(
-        "INSERT INTO capliquify_ops.audit (actor, verb, tenant_id, slug, schema_name, plan_digest, before, after, run) VALUES"
-        " (%(actor)s, %(verb)s, %(id)s, %(slug)s, %(schema)s, %(digest)s, %(before)s::jsonb, %(after)s::jsonb, %(run)s)",
-        {
-            "actor": actor,
-            "verb": plan.verb,
-            "id": tenant.id,
-            "slug": tenant.slug,
-            "schema": tenant.schema_name,
-            "digest": plan_digest(plan),
-            "before": None if before is None else json.dumps(before),
-            "after": None if after is None else json.dumps(after),
-            "run": run,
-        },
-    )
+    values = {"actor": actor, "verb": plan.verb, "digest": plan_digest(plan), "run": run}
+    _insert(session, values, tenant, before, after)
+
+
+def write_step_audit(
+    session: Session, *, actor: str, verb: str, plan_digest: str, tenant: Tenant, before: Facts | None, after: Facts
+) -> None:
+    """Add one row for a step of a verb whose plan was made in an earlier transaction, within the step's transaction."""
+    _insert(session, {"actor": actor, "verb": verb, "digest": plan_digest, "run": None}, tenant, before, after)
+
+
+def _insert(
+    session: Session, values: Mapping[str, str | None], tenant: Tenant, before: Facts | None, after: Facts | None
+) -> None:
+    facts = {key: None if each is None else json.dumps(each) for key, each in (("before", before), ("after", after))}
+    names = {"id": tenant.id, "slug": tenant.slug, "schema": tenant.schema_name}
+    session.execute(_INSERT, {**values, **names, **facts})
 
 
 def audit_of(session: Session, tenant: TenantId) -> list[AuditRow]:
