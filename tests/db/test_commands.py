@@ -6,10 +6,16 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
-from capliquify_ops.database import masked
+from capliquify_ops.configuration import Target, TargetClass, load_settings
+from capliquify_ops.database import masked, operator
+from capliquify_ops.database.dsn import parts
+from capliquify_ops.model.secret import Secret
+from capliquify_ops.preflight import identify
 
 PASSWORD = "wr0ng-p4ssword-7f"
 
@@ -193,6 +199,49 @@ def test_doctor(run, configured, database):
     assert "GRANT" in run("doctor", "--target", "env", DATABASE_URL=database.app_url.reveal()).stdout
 
 
+def test_a_database_without_a_registry(run, tmp_path, server):
+    """Every verb says that the registry is missing and what would make one, with 69; the doctor names it too."""
+    url = server.url("superuser", "postgres").reveal()
+    (tmp_path / "capliquify-ops.toml").write_text(
+        f'[targets.here]\nclass = "loopback"\ndatabase_url = {json.dumps(url)}\noperator_url = {json.dumps(url)}\n'
+    )
+    verbs = (["list"], ["show", "x"], ["verify", "x"], ["create", "x", "--organization", "o", "--yes"], ["delete", "x", "--yes"])
+    for verb in verbs:
+        said = _clean(run("tenant", *verb), 69)
+        assert "public.tenants" in said
+        assert "tenant install" in said
+        assert "profile" in said
+    done = run("doctor")
+    _clean(done, 69)
+    assert "NO   registry" in done.stdout
+    assert "tenant install" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [("postgresql://u@127.0.0.1:1/x", 69), (f"not a url {PASSWORD}", 78), (f"postgresql://u:{PASSWORD}/x@h/d", 78)],
+)
+def test_the_doctors_code_tells_a_broken_target_from_a_missing_grant(run, url, code):
+    """A target that cannot be reached is 69 and one whose URL cannot be read 78, as everywhere; 17 is left for privileges."""
+    done = run("doctor", DATABASE_URL=url)
+    _clean(done, code)
+    assert "targets.env" not in done.stdout
+
+
+def test_a_cluster_that_does_not_say_who_it_is(database, tmp_path):
+    """Where pg_control_system() is not granted, the address tells two clusters with a database of one name apart."""
+    with operator(database.superuser_url, "test") as session, session.transaction():
+        session.execute("REVOKE EXECUTE ON FUNCTION pg_catalog.pg_control_system() FROM PUBLIC")
+    profile = load_settings(environment={}).targets["embedded"].profile
+    found = parts(database.observer_url)
+    password_file = tmp_path / "pgpass"
+    password_file.write_text(Path(found["passfile"]).read_text().replace("127.0.0.1", "*"))
+    password_file.chmod(0o600)
+    urls = [Secret(make_conninfo("", **found | {"host": host, "passfile": password_file})) for host in ("127.0.0.1", "localhost")]
+    refs = {identify(Target("here", TargetClass.LOOPBACK, profile, url)).fingerprint for url in urls}
+    assert len(refs) == 2
+
+
 def test_nothing_measured_yet(run):
     """`signoff` without evidence: status shows empty boxes and ends with 0, verify ends with 11."""
     assert run("signoff", "status").returncode == 0
@@ -237,6 +286,9 @@ def strange_service():
         (404, {"Content-Type": "application/json"}, b"{}", "answered 404"),
         (302, {"Location": "http://elsewhere.example.com/"}, b"", "another host"),
         (503, {"Content-Type": "application/json"}, b"{}", "answered 503"),
+        (200, {"Content-Type": "application/json"}, b"{}", "does not say that it is well"),
+        (200, {"Content-Type": "application/json"}, b'{"status": "degraded"}', "does not say that it is well"),
+        (200, {"Content-Type": "application/json"}, b"[1]", "does not say that it is well"),
     ],
 )
 def test_a_base_url_that_is_something_else(run, configured, strange_service, status, headers, body, says):

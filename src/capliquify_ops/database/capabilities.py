@@ -33,4 +33,6 @@ def describe(session: Session) -> Server:
     """Ask the server what it is."""
     with session.transaction():
         row = session.mappings(load("capliquify_ops.database", "server"))[0]
-    return Server(**row)
+        granted = row.pop("identifies")
+        identifier = session.value(load("capliquify_ops.database", "system_identifier")) if granted else ""
+    return Server(**row, system_identifier=identifier)

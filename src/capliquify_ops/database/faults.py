@@ -36,6 +36,9 @@ def translate(error: psycopg.Error) -> OpsError:
             return StatementTimedOut(f"The server stopped the statement: {said}.", hint="Look for locks, or try again later.")
         case errors.UndefinedFunction() | errors.FeatureNotSupported():
             return ServerUnsupported(f"The server lacks what this needs: {said}.", hint="See: capliquify-ops doctor")
+        case errors.UndefinedTable():
+            hint = "Is it the right database? For a new one: capliquify-ops tenant install; for tables of your own: a profile."
+            return TargetUnreachable(f"The database lacks what this needs: {said}.", hint=hint)
         case errors.AdminShutdown() | errors.CrashShutdown() | errors.CannotConnectNow():
             return TargetUnreachable(f"The server ended the session: {said}.", hint="Is it restarting?")
         case psycopg.OperationalError() | psycopg.InterfaceError() if error.sqlstate is None:

@@ -4,19 +4,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from capliquify_ops.configuration import Target
-from capliquify_ops.database import Server, address_of, describe, observer, operator
+from capliquify_ops.database import Server, Session, address_of, describe, observer, operator
 from capliquify_ops.model.errors import OpsError
-from capliquify_ops.preflight.identify import identify
+from capliquify_ops.preflight.addresses import require_loopback
+from capliquify_ops.preflight.identify import require_registry, require_service
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer of the doctor; `advice` is the grant or setting that would help, "" when nothing is needed."""
+    """One answer of the doctor; `advice` is the grant or setting that would help, "" when nothing is needed.
+
+    `code` is the exit code of the error behind it, 0 without one.
+    """
 
     subject: str
     good: bool
     says: str
     advice: str = ""
+    code: int = 0
 
 
 def examine(target: Target) -> list[Answer]:
@@ -26,13 +31,15 @@ def examine(target: Target) -> list[Answer]:
 
 def _database(target: Target) -> Iterator[Answer]:
     if target.database_url is None:
-        yield Answer("database", good=False, says="no database URL", advice=f"targets.{target.name}.database_url_env")
+        yield Answer("database", good=False, says="no database URL", advice=target.how_to_set("database_url_env"))
         return
     try:
+        require_loopback(target)
         with observer(target.database_url, "doctor", pooled=target.pooled) as session:
             server = describe(session)
+            registry = _registry(target, session)
     except OpsError as error:
-        yield Answer("database", good=False, says=error.what, advice=error.hint)
+        yield _failed("database", error)
         return
     newer = server.why_not()
     yield Answer("server", newer is None, f"PostgreSQL {server.version} at {address_of(target.database_url)}", newer or "")
@@ -43,6 +50,15 @@ def _database(target: Target) -> Iterator[Answer]:
     yield from _role(server)
     names = ", ".join(f"{name} {version}" for name, version in sorted(server.extensions.items()))
     yield Answer("extensions", good=True, says=names or "none")
+    yield registry
+
+
+def _registry(target: Target, session: Session) -> Answer:
+    try:
+        require_registry(target, session)
+    except OpsError as error:
+        return _failed("registry", error)
+    return Answer("registry", good=True, says=f"{target.profile.registry_table} is there and can be read")
 
 
 def _role(server: Server) -> Iterator[Answer]:
@@ -64,7 +80,7 @@ def _role(server: Server) -> Iterator[Answer]:
 def _operator(target: Target) -> Iterator[Answer]:
     if target.operator_url is None:
         says = "no operator URL: nothing in the database is changed, no test tenants are made"
-        yield Answer("operator", good=False, says=says, advice=f"targets.{target.name}.operator_url_env")
+        yield Answer("operator", good=False, says=says, advice=target.how_to_set("operator_url_env"))
         return
     yield _asked("operator", lambda: _operator_says(target))
 
@@ -76,13 +92,14 @@ def _operator_says(target: Target) -> str:
 
 def _service(target: Target) -> Iterator[Answer]:
     if not target.base_url:
-        yield Answer("service", good=False, says="no base_url: only the database half is measured")
+        says, advice = "no base_url: only the database half is measured", target.how_to_set("base_url")
+        yield Answer("service", good=False, says=says, advice=advice)
     else:
-        yield _asked("service", lambda: f"{target.base_url} answers; fingerprint {identify(target).fingerprint}")
+        yield _asked("service", lambda: f"{require_service(target)} answers")
     if target.identity.provider:
         yield Answer("identity", good=True, says=f"tokens from provider {target.identity.provider!r}")
     else:
-        advice = f"[targets.{target.name}.identity] provider"
+        advice = target.how_to_set("identity.provider")
         yield Answer("identity", good=False, says="no identity provider: no tokens for test users", advice=advice)
 
 
@@ -90,4 +107,8 @@ def _asked(subject: str, ask: Callable[[], str]) -> Answer:
     try:
         return Answer(subject, good=True, says=ask())
     except OpsError as error:
-        return Answer(subject, good=False, says=error.what, advice=error.hint)
+        return _failed(subject, error)
+
+
+def _failed(subject: str, error: OpsError) -> Answer:
+    return Answer(subject, good=False, says=error.what, advice=error.hint, code=error.exit_code)

@@ -11,9 +11,7 @@ SELECT pg_catalog.current_setting('server_version') AS version,
        r.rolbypassrls AS bypasses_rls,
        pg_catalog.pg_is_in_recovery() AS in_recovery,
        pg_catalog.pg_has_role(r.oid, 'pg_read_all_stats', 'USAGE') AS reads_all_stats,
-       CASE WHEN pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')
-            THEN (SELECT c.system_identifier::text FROM pg_catalog.pg_control_system() AS c)
-            ELSE '' END AS system_identifier,
+       pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS identifies,
        coalesce((SELECT pg_catalog.jsonb_object_agg(e.extname, e.extversion) FROM pg_catalog.pg_extension AS e), '{}') AS extensions
   FROM pg_catalog.pg_roles AS r
  WHERE r.rolname = current_user
