@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -134,6 +135,11 @@ CASES = {
         "    except AssertionError:\n        pass\n",
         "failed",
     ),
+    "inconclusive and swallowed": (
+        '@check("registry_catalogue")\ndef test_it(require):\n    """C."""\n    try:\n        require(finding(Outcome.INCONCLUSIVE, "no"))\n'
+        "    except Exception:\n        pass\n",
+        "inconclusive",
+    ),
     "inconclusive": (
         '@check("registry_catalogue")\ndef test_it(require):\n    """C."""\n    require(finding(Outcome.INCONCLUSIVE, "no grant"))\n',
         "inconclusive",
@@ -169,6 +175,7 @@ def test_anything_else_leaves_the_box_unticked(gate, case):
     assert gate.box()["state"] != "passed"
     junit = (gate.evidence / "junit.xml").read_text()
     assert "<skipped" not in junit
+    assert not re.search(r"\d passed", gate.output)
     assert "Traceback" not in gate.output or case in {"crashed", "bare assert", "fixture crashed", "teardown crashed"}
 
 
@@ -360,6 +367,8 @@ def test_a_class_of_production_is_not_attacked(gate, database):
     )
     gate.run('@check("int_01_valid_session")\ndef test_it(world, require):\n    """C."""\n    require(finding())\n')
     assert gate.state("int_01_valid_session") == "not_run"
+    assert gate.output.count("is of class production: it is only read") == 1
+    assert gate.output.count("NOT RUN") == 1
 
 
 def test_tests_beside_checks_are_redacted_too(gate, database):
@@ -368,3 +377,63 @@ def test_tests_beside_checks_are_redacted_too(gate, database):
     gate.run(GOOD + f"\ndef test_plain():\n    raise RuntimeError(open({str(gate.folder / 'observer.url')!r}).read())\n")
     assert "test_plain" in gate.output
     assert url not in gate.output
+
+
+def test_no_word_of_pytests_holds_a_secret(gate):
+    """Warnings, ids of parametrised tests, skip reasons, properties and a refusal's sentence: masked on the terminal and in junitxml."""
+    token = "Zq8-t0ken-visible"
+    (gate.folder / "gate.toml").write_text(
+        '[targets.here]\nclass = "loopback"\ndatabase_url_file = "observer.url"\n'
+        f'[targets.here.identity]\nprovider = "static"\n[targets.here.identity.tokens]\nuser = "{token}"\n'
+    )
+    body = (
+        f"import warnings\nSECRET = {token!r}\n" + GOOD + "    warnings.warn(SECRET)\n"
+        "@pytest.mark.parametrize('n', [SECRET])\ndef test_id(n, record_property):\n    record_property('x', n)\n"
+        "    warnings.warn(n)\n    print(n)\n    assert not n\n"
+        "def test_skip():\n    pytest.skip(SECRET)\n"
+        "@pytest.mark.xfail(reason=SECRET)\ndef test_xfail():\n    assert 0\n"
+    )
+    gate.run(body, "-v", "-rA", "--junitxml", str(gate.folder / "own.xml"))
+    assert "1 failed, 1 passed, 1 skipped, 1 xfailed" in gate.output
+    written = b"".join(path.read_bytes() for path in [*gate.evidence.rglob("*"), gate.folder / "own.xml"] if path.is_file())
+    assert token not in gate.output
+    assert token.encode() not in written
+    gate.run(f"@pytest.mark.parametrize('n', [{token!r}, 2])" + GOOD.replace("(require)", "(n, require)"))
+    assert gate.code == 64
+    assert token not in gate.output
+
+
+def test_a_url_of_some_other_product_is_no_reason_to_stop(gate):
+    """DATABASE_URL that no libpq can read, in the environment of a run on another target, is masked and not complained about."""
+    url = "sqlite:////srv/s3cret-place/x.db"
+    gate.run(GOOD + f"    print({url!r}); assert 0\n", DATABASE_URL=url)
+    assert gate.state() == "error"
+    assert url not in gate.output.replace(f"print({url!r})", "")
+
+
+def test_known_security_records_are_used_again_only_where_nobody_asked(gate):
+    """`readiness` runs a security check again unless it passed on this very target; one that is named is always run."""
+    suites = {
+        "readiness/test_security.py": "",
+        "security/test_good.py": HEAD + GOOD,
+        "security/test_bad.py": HEAD
+        + CASES["failing"][0].replace("registry_catalogue", "structure_equality").replace("finding(Outcome", "other(Outcome"),
+    }
+    other = "\ndef other(outcome, why):\n    import dataclasses\n    return dataclasses.replace(finding(outcome, why), check=check_id('structure_equality'))\n"
+    for name, text in suites.items():
+        path = gate.folder / "suite" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace("@check", other + "@check", 1) if "bad" in name else text)
+
+    def counts(*paths):
+        before = len(list((gate.evidence / "records").glob("*.json")))
+        command = gate.command()
+        command[3:4] = [str(gate.folder / "suite" / path) for path in paths]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=gate.folder, check=False)
+        assert done.returncode == 1, done.stdout
+        return len(list((gate.evidence / "records").glob("*.json"))) - before
+
+    assert counts("readiness") == 2
+    assert counts("readiness") == 1
+    assert counts("readiness", "security/test_good.py") == 2
+    assert counts("readiness", "security") == 2

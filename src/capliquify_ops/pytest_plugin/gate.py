@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pytest
 
-from capliquify_ops.configuration import EMBEDDED, Settings, Target, load_settings
+from capliquify_ops.configuration import EMBEDDED, Settings, Target, TargetClass, load_settings
 from capliquify_ops.configuration.system import SystemClock, new_id, new_run, stamp, this_tool
 from capliquify_ops.database import Session, observer
 from capliquify_ops.database.dsn import secret_parts
@@ -17,16 +17,18 @@ from capliquify_ops.evidence.redaction import Redactor
 from capliquify_ops.identity_providers import token_source
 from capliquify_ops.isolation.world import World, build_world
 from capliquify_ops.model.decision import Decision
-from capliquify_ops.model.errors import OpsError, TargetForbids, UsageError
+from capliquify_ops.model.errors import ConfigurationInvalid, OpsError, TargetForbids, UsageError
 from capliquify_ops.model.finding import Finding
 from capliquify_ops.model.names import check_id
 from capliquify_ops.model.outcome import Outcome, State, state_of, worst
 from capliquify_ops.model.protocols import TokenSource
 from capliquify_ops.model.record import Record, TargetRef
+from capliquify_ops.model.secret import Secret
 from capliquify_ops.preflight import identify
 from capliquify_ops.pytest_plugin.embedded import embedded_target
-from capliquify_ops.pytest_plugin.outcomes import Collected, GateFailure, NotRun, Undetermined
+from capliquify_ops.pytest_plugin.outcomes import SHOWN_AS, Collected, GateFailure, NotRun, Undetermined
 from capliquify_ops.pytest_plugin.phases import is_plain, state_of_phase
+from capliquify_ops.pytest_plugin.redacting import redact_report, redact_terminal
 from capliquify_ops.pytest_plugin.remembering import Remembering
 from capliquify_ops.pytest_plugin.traffic import Traffic, make_traffic
 from capliquify_ops.pytest_plugin.watchdog import Watchdog, watch
@@ -36,6 +38,11 @@ from capliquify_ops.signoff.verdict import counted, effective_state, measured_bo
 
 COLLECTED = pytest.StashKey[Collected]()
 NO_BOX = "unplanned"
+_RAISED: dict[type[Exception], tuple[Outcome, ...]] = {
+    GateFailure: (Outcome.FAILING,),
+    Undetermined: (Outcome.ERROR, Outcome.INCONCLUSIVE),
+}
+_UNKNOWN: dict[type[BaseException], str] = {NotRun: "NOT RUN", Undetermined: "INCONCLUSIVE"}
 
 
 def open_gate(config: pytest.Config) -> "Gate":
@@ -59,6 +66,7 @@ def _open(config: pytest.Config) -> "Gate":
     store.prepare()
     chosen = settings.target(option.target, observing=False)
     gate = Gate(settings, store, (option.tenant_a, option.tenant_b), config.get_terminal_writer().line)
+    redact_terminal(config, lambda text: gate.store.redactor.text(text))  # noqa: PLW0108  # the redactor is replaced on opening
     try:
         gate.open(chosen)
     except BaseException:
@@ -96,6 +104,10 @@ class Gate:
         self.target = chosen
         self.store.redactor = Redactor(_secrets(self.settings, chosen))
         self.ref = identify(chosen)
+        if chosen.kind is TargetClass.PRODUCTION:
+            self._say(
+                f"target {chosen.name!r} is of class production: it is only read, what needs test tenants or load is not run"
+            )
         known = counted(self.store.records(), self.ref)
         self._measured_security = {check for check, record in known.items() if effective_state(record) is State.PASSED}
 
@@ -112,9 +124,9 @@ class Gate:
             stack, self._stack = self._stack, None
             stack.__exit__(None, None, None)
 
-    def without_known_security(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    def without_known_security(self, items: Sequence[pytest.Item], added: Sequence[Path]) -> list[pytest.Item]:
         """Leave out checks of the added security suite that passed on this very target already, and say so."""
-        reused = [item for item in items if item.path.parent.name == "security" and check_of(item) in self._measured_security]
+        reused = [item for item in items if item.path in added and check_of(item) in self._measured_security]
         if reused:
             self._say(f"{len(reused)} security checks passed on this target before and are not run again: pytest security/ does")
         return [item for item in items if item not in reused]
@@ -169,16 +181,18 @@ class Gate:
             found.states.append(_measured_nothing(report))
         if report.when == "call":
             found.states.extend((state_of(finding.outcome), _why(finding)) for finding in found.findings)
+        if call.excinfo is not None:
+            name_outcome(report, call.excinfo.value)
         if call.excinfo is not None and report.failed:
             text = str(call.excinfo.value) if is_plain(call.excinfo.value) else str(report.longrepr)
             report.longrepr = text
+        elif report.when == "call" and report.passed:
+            _unswallow(report, found.findings)
         self.redact(report)
 
     def redact(self, report: pytest.TestReport) -> None:
-        """Mask secrets in what pytest prints of a test, with a check or without."""
-        if report.failed:
-            report.longrepr = self.store.redactor.text(str(report.longrepr))
-        report.sections = [(name, self.store.redactor.text(content)) for name, content in report.sections]
+        """Mask secrets in what pytest prints and keeps of a test, with a check or without."""
+        redact_report(report, self.store.redactor.text)
 
     def require(self, item: pytest.Item, findings: Sequence[Finding]) -> None:
         """Record findings, then raise for the worst of them."""
@@ -190,8 +204,8 @@ class Gate:
         if strange:
             raise RuntimeError(f"{check} was handed findings of {', '.join(sorted(strange))}")
         item.stash[COLLECTED].findings.extend(findings)
-        _raise_for(findings, (Outcome.FAILING,), GateFailure)
-        _raise_for(findings, (Outcome.ERROR, Outcome.INCONCLUSIVE), Undetermined)
+        for kind, outcomes in _RAISED.items():
+            _raise_for(findings, outcomes, kind)
 
     def keep(self, item: pytest.Item, content: bytes) -> str:
         """Keep raw data beside the item's record."""
@@ -229,16 +243,16 @@ class Gate:
 
     def _require_tenants(self) -> None:
         target = self.target
+        try:
+            target.require_harmless("An audit with test tenants")
+        except TargetForbids as error:
+            raise NotRun(str(error)) from None
         if not target.base_url:
             raise NotRun(f"target {target.name!r} has no base_url: only its database half is measured")
         if target.operator_url is None and None in self._given:
             raise NotRun(f"target {target.name!r} has no operator URL; give --tenant-a and --tenant-b, or configure one")
         if not target.identity.provider:
             raise NotRun(f"target {target.name!r} has no [identity], so no session tokens can be had")
-        try:
-            target.require_harmless("An audit with test tenants")
-        except TargetForbids as error:
-            raise NotRun(str(error)) from None
         self._watch()
 
     def conclude(self) -> bool:
@@ -277,6 +291,23 @@ def _measured_nothing(report: pytest.TestReport) -> tuple[State, str]:
     return State.ERROR, why
 
 
+def _unswallow(report: pytest.TestReport, findings: Sequence[Finding]) -> None:
+    """A test that caught what `require` raised does not look passed: pytest says what the record says."""
+    for kind, outcomes in _RAISED.items():
+        try:
+            _raise_for(findings, outcomes, kind)
+        except (GateFailure, Undetermined) as error:
+            report.outcome, report.longrepr = "failed", str(error)
+            name_outcome(report, error)
+            return
+
+
+def name_outcome(report: pytest.TestReport, error: BaseException | None) -> None:
+    """Have pytest show what nobody knows by its name instead of as a failure."""
+    words = [name for kind, name in _UNKNOWN.items() if isinstance(error, kind)]
+    report.user_properties = [*report.user_properties, *((SHOWN_AS, name) for name in words)]
+
+
 def _why(finding: Finding) -> str:
     return "" if finding.outcome is Outcome.HEALTHY else finding.why
 
@@ -302,10 +333,15 @@ def refuse_unclear(items: Sequence[pytest.Item]) -> None:
         try:
             check_id(check)
         except OpsError as error:
-            leave(UsageError(f"{item.nodeid}: {error.what}", hint='Expected: @check("registry_catalogue")'))
+            leave(UsageError(f"{_named(item)}: {error.what}", hint='Expected: @check("registry_catalogue")'))
         if check in seen:
-            leave(UsageError(f"{check} is measured by {seen[check]} and by {item.nodeid}.", hint="A check has one test."))
-        seen[check] = item.nodeid
+            leave(UsageError(f"{check} is measured by {seen[check]} and by {_named(item)}.", hint="A check has one test."))
+        seen[check] = _named(item)
+
+
+def _named(item: pytest.Item) -> str:
+    """The test without its parameters: no secret is known yet that could be masked in them."""
+    return item.nodeid.partition("[")[0]
 
 
 def _claim(item: pytest.Item) -> str:
@@ -316,9 +352,17 @@ def _claim(item: pytest.Item) -> str:
 
 def _secrets(settings: Settings, target: Target) -> Iterator[str]:
     for each in (*settings.targets.values(), target):
-        for url in (each.database_url, each.operator_url):
-            yield from secret_parts(url)
+        for url in filter(None, (each.database_url, each.operator_url)):
+            yield from _parts(url)
         yield from _texts(each.identity.options.get("tokens"))
+
+
+def _parts(url: Secret) -> list[str]:
+    """One that cannot be read (DATABASE_URL of some other product) is masked as a whole, and no reason to stop."""
+    try:
+        return secret_parts(url)
+    except ConfigurationInvalid:
+        return [url.reveal()]
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from capliquify_ops.pytest_plugin.outcomes import NotRun, Undetermined
+from capliquify_ops.pytest_plugin.outcomes import SHOWN_AS, NotRun
 
 if TYPE_CHECKING:
     from capliquify_ops.pytest_plugin.gate import Gate
 
-SECURITY_ADDED = pytest.StashKey[bool]()
+SECURITY_ADDED = pytest.StashKey[Sequence[Path]]()
 _ONCE = "cannot be used with readiness or security checks: each is measured once, in order."
-_UNKNOWN: dict[type[BaseException], str] = {NotRun: "NOT RUN", Undetermined: "INCONCLUSIVE"}
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
 
 
@@ -31,16 +30,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "check(id): the test measures this check and writes its record")
     added = _security_beside_readiness(config)
-    config.stash[SECURITY_ADDED] = bool(added)
-    config.args[:0] = added
+    config.stash[SECURITY_ADDED] = added
+    config.args[:0] = map(str, added)
 
 
-def _security_beside_readiness(config: pytest.Config) -> list[str]:
-    """The readiness suite requires the records of the security suite: where it is asked for whole, both are collected."""
+def _security_beside_readiness(config: pytest.Config) -> list[Path]:
+    """The readiness suite requires the records of the security suite: where it is asked for whole, both are collected.
+
+    Returns the files that nobody named: of those, what passed already is not run again.
+    """
     given = {Path(config.invocation_params.dir, argument.split("::")[0]).resolve() for argument in config.args}
     readiness = [path for path in given if path.name == "readiness" and (path / "test_security.py").is_file()]
-    wanted = [path.parent / "security" for path in readiness if (path.parent / "security").is_dir()]
-    return [str(path) for path in wanted if path not in given]
+    folders = [path.parent / "security" for path in readiness]
+    return [path for folder in folders if folder not in given for path in sorted(folder.glob("test_*.py")) if path not in given]
 
 
 @pytest.hookimpl(trylast=True)
@@ -54,7 +56,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     refuse_unclear(checked)
     gate = open_gate(config)
     config.stash[GATE] = gate
-    kept = gate.without_known_security(items) if config.stash[SECURITY_ADDED] else items
+    kept = gate.without_known_security(items, config.stash[SECURITY_ADDED])
     if len(kept) < len(items):
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
@@ -99,15 +101,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         gate.redact(report)
     elif gate is not None:
         gate.note(item, call, report)
-        words = [name for kind, name in _UNKNOWN.items() if call.excinfo and isinstance(call.excinfo.value, kind)]
-        if call.when == "call":
-            report.user_properties = [*report.user_properties, *(("capliquify_ops", name) for name in words)]
     return report
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """Show what nobody knows as an error: a failure would say that the system is wrong, a skip that all is well."""
-    words = dict(report.user_properties).get("capliquify_ops")
+    words = dict(report.user_properties).get(SHOWN_AS)
     return ("error", "E", str(words)) if words else None
 
 

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from capliquify_ops.model.record import Record
 
 
+SHOWN_AS = "capliquify_ops"
+"""The property of a report that names what pytest shows instead of a failure."""
+
+
 class GateFailure(AssertionError):
     """The measured system is wrong. Raised by `require` alone."""
 
