@@ -3,7 +3,7 @@
 from capliquify_ops.database.capabilities import Server, describe
 from capliquify_ops.database.connect import Session, SessionLimits, observer, operator
 from capliquify_ops.database.dsn import address_of, masked
-from capliquify_ops.database.identifiers import fill, identifier, qualified
+from capliquify_ops.database.identifiers import fill, identifier, literal, qualified, quoted
 from capliquify_ops.database.statements import Statement, load
 
 __all__ = [
@@ -15,9 +15,11 @@ __all__ = [
     "describe",
     "fill",
     "identifier",
+    "literal",
     "load",
     "masked",
     "observer",
     "operator",
     "qualified",
+    "quoted",
 ]

@@ -3,13 +3,13 @@
 Settings are applied by SET LOCAL in each transaction and never as start-up options: PgBouncer refuses those.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import sql
+from psycopg import IsolationLevel, sql
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import args_row, dict_row
@@ -58,6 +58,23 @@ class Session:
             self._apply()
             yield self
 
+    @contextmanager
+    def snapshot(self, limits: SessionLimits) -> Iterator["Session"]:
+        """Open a READ ONLY transaction whose every statement sees the same moment, under limits of its own.
+
+        The moment is that of the first query: locks that are taken before it are held by then.
+        """
+        before, isolation, read_only = self._limits, self._connection.isolation_level, self._connection.read_only
+        self._connection.isolation_level, self._connection.read_only = IsolationLevel.REPEATABLE_READ, True
+        self._limits = limits
+        try:
+            with self.transaction():
+                yield self
+        finally:
+            self._limits = before
+            if not self._connection.closed:
+                self._connection.isolation_level, self._connection.read_only = isolation, read_only
+
     def _apply(self) -> None:
         limits = self._limits
         values = {"statement": f"{limits.statement_ms}ms", "lock": f"{limits.lock_ms}ms", "idle": f"{limits.idle_ms}ms"}
@@ -93,6 +110,19 @@ class Session:
         self._inside()
         with translated():
             self._connection.execute(text)
+
+    def copy_out(self, query: sql.Composed) -> Iterator[bytes | bytearray | memoryview]:
+        """Run COPY ... TO STDOUT and yield its rows as the server sends them, each with its line end."""
+        self._inside()
+        with translated(), self._connection.cursor() as cursor, cursor.copy(query) as copy:
+            yield from copy
+
+    @contextmanager
+    def copy_in(self, query: sql.Composed) -> Iterator[Callable[[bytes], None]]:
+        """Run COPY ... FROM STDIN and give what takes its bytes; they need not be whole lines."""
+        self._inside()
+        with translated(), self._connection.cursor() as cursor, cursor.copy(query) as copy:
+            yield copy.write
 
     def outside_transaction(self, query: Query) -> None:
         """Run one statement that refuses a transaction block (CREATE DATABASE). Operator sessions only."""

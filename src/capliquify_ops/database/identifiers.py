@@ -18,6 +18,25 @@ def identifier(name: str) -> sql.Identifier:
     return sql.Identifier(name)
 
 
+def quoted(*names: str) -> str:
+    """Return a name, qualified where several are given, as text for a script: always in double quotes."""
+    if not all(names) or any("\0" in name for name in names):
+        raise UsageError(f"{names!r} cannot be the name of a database object.")
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def literal(text: str) -> str:
+    """Return a text as a literal for a script that runs with standard_conforming_strings on."""
+    if "\0" in text:
+        raise UsageError("A text with a NUL cannot be stored by PostgreSQL.")
+    return "'" + text.replace("'", "''") + "'"
+
+
+def composed(text: str) -> sql.Composed:
+    """Take a statement whose names came out of `quoted` or the server's own quoting."""
+    return sql.Composed([sql.SQL(text)])
+
+
 def qualified(schema: str, name: str) -> sql.Composed:
     """Quote `schema.name`."""
     return sql.Composed([identifier(schema), sql.SQL("."), identifier(name)])

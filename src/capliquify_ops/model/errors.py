@@ -11,6 +11,11 @@
     ├── StatementFailed         20  any other refusal of a statement
     ├── TenantConflict          64  the tenant is not in a state that allows the verb
     ├── TenantNotFound          64  no such tenant
+    ├── NotVerified             17  the change is made, but the service was not seen to follow it
+    ├── DefinitionsRefused      64  a schema holds what a plain script cannot carry; names it
+    ├── ArchiveRefused          65  an archive is damaged, tampered with, or not for this server
+    ├── ArchiveUnwritable       73  an archive cannot be written where it was asked for
+    ├── SchemaChanged           75  a schema was changed while it was read: try again
     ├── IntegrationFailed       69  an outside service answered wrongly
     ├── EvidenceDamaged         15  a record, the ledger or a raw file is not what was written
     └── EvidenceUnwritable      73  the evidence folder cannot be written
@@ -18,6 +23,7 @@
 A suite's `GateFailure` is not here: it says that the measured system is wrong, never that we could not look.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -98,6 +104,44 @@ class TenantNotFound(OpsError):
     """No tenant answers to that slug, id, schema or organisation."""
 
     exit_code = 64
+
+
+class NotVerified(OpsError):
+    """The change is made in the database, but the service was not seen to follow it in time."""
+
+    exit_code = 17
+
+
+class DefinitionsRefused(OpsError):
+    """A schema holds what a plain script cannot carry; the sentence names it."""
+
+    exit_code = 64
+    _NAMED = 10
+
+    @classmethod
+    def because(cls, names: Sequence[str]) -> "DefinitionsRefused":
+        """Make the error from the names of what cannot be carried."""
+        more = f" and {len(names) - cls._NAMED} more" if len(names) > cls._NAMED else ""
+        what = f"The schema cannot be carried whole: {'; '.join(names[: cls._NAMED])}{more}."
+        return cls(what, hint="Use: capliquify-ops tenant backup --engine pg_dump")
+
+
+class ArchiveRefused(OpsError):
+    """An archive is damaged, tampered with, of a newer format, or not for this server."""
+
+    exit_code = 65
+
+
+class ArchiveUnwritable(OpsError):
+    """An archive cannot be written: the file exists, the folder is missing or read-only, the disk is full."""
+
+    exit_code = 73
+
+
+class SchemaChanged(OpsError):
+    """A schema was changed while it was read."""
+
+    exit_code = 75
 
 
 class IntegrationFailed(OpsError):

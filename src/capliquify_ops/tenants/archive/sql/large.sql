@@ -1,0 +1,16 @@
+-- name: large
+-- needs: nothing beyond CONNECT
+-- since: 14
+-- params: tables oid[], at_least int8
+-- why: tables with enough out-of-line storage for a row near the server's limit of 1 GB, and what measures such a row unread
+SELECT c.oid::bigint AS oid, pg_catalog.string_agg(
+    pg_catalog.format(CASE WHEN a.atttypid = 'pg_catalog.bytea'::pg_catalog.regtype
+      THEN 'coalesce(2 * pg_catalog.octet_length(%%I)::bigint + 3, 2)' ELSE 'coalesce(pg_catalog.octet_length(%%I)::bigint, 2)' END, a.attname),
+    ' + ' ORDER BY a.attnum
+  ) AS length
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+  AND a.atttypid IN ('pg_catalog.bytea'::pg_catalog.regtype, 'pg_catalog.text'::pg_catalog.regtype, 'pg_catalog.varchar'::pg_catalog.regtype)
+WHERE c.oid = ANY (%(tables)s::oid[]) AND c.reltoastrelid <> 0 AND pg_catalog.pg_relation_size(c.reltoastrelid) >= %(at_least)s
+GROUP BY c.oid
+ORDER BY c.oid

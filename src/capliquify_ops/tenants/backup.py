@@ -1,0 +1,176 @@
+"""Back one tenant up: its schema and its rows in the shared tables, as one consistent snapshot in one file."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from capliquify_ops.database import Session, SessionLimits, load
+from capliquify_ops.evidence.canonical import Plain, canonical
+from capliquify_ops.evidence.files import sync_folder
+from capliquify_ops.model.errors import ArchiveUnwritable, DefinitionsRefused, SchemaChanged
+from capliquify_ops.tenants.archive import script
+from capliquify_ops.tenants.archive.frames import ArchiveWriter
+from capliquify_ops.tenants.archive.manifest import FORMAT, Manifest, Needs, Origin
+from capliquify_ops.tenants.archive.shared import shared_tables
+from capliquify_ops.tenants.audit import facts_of
+from capliquify_ops.tenants.definitions import Definition, define
+from capliquify_ops.tenants.registry import PRODUCT_REGISTRY, Tenant, find, registry_names
+
+SHARED = ("tenants", "users", "subscriptions", "audit_logs")
+"""The product's shared tables, each after those that it references."""
+LIMITS = SessionLimits(statement_ms=0, lock_ms=10_000, idle_ms=300_000)
+"""A large table takes as long as it takes; a lock that somebody else holds does not."""
+_ATTEMPTS = 3
+_PACKAGE = "capliquify_ops.tenants.archive"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a backup wrote: `sha256` is of the whole file, kept in the audit too, where nobody who holds the file can change it."""
+
+    path: str
+    sha256: str
+    bytes: int
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What to back up: a registered tenant, or a schema alone (`tenant` None)."""
+
+    schema: str
+    tenant: Tenant | None
+    registry: str = PRODUCT_REGISTRY
+    shared: Sequence[str] = SHARED
+
+
+def backup(
+    session: Session, key: str, output: Path, *, tool: str, registry: str = PRODUCT_REGISTRY, shared: Sequence[str] = SHARED
+) -> Receipt:
+    """Back a tenant up into a new file and return its receipt. Nothing of ours is needed to restore it.
+
+    Raises TenantNotFound, TenantConflict (no schema), DefinitionsRefused, PrivilegeMissing, SchemaChanged (changed while it was
+    read, three times), ArchiveUnwritable (the file exists, the disk is full). After an error there is no file.
+    """
+    with session.transaction():
+        tenant = find(session, key, registry=registry)
+    return backup_source(session, Source(tenant.schema_name, tenant, registry, shared), output, tool=tool)
+
+
+def backup_source(session: Session, source: Source, output: Path, *, tool: str) -> Receipt:
+    """Back a schema up into a new file. As `backup`."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            with new_file(output) as file:
+                digest, size, manifest = write_archive(session, source, file, tool=tool)
+        except SchemaChanged:
+            if attempt == _ATTEMPTS - 1:
+                raise
+        else:
+            return Receipt(str(output), digest, size, manifest)
+    raise AssertionError
+
+
+def write_archive(session: Session, source: Source, file: BinaryIO, *, tool: str) -> tuple[str, int, Manifest]:
+    """Write one archive to an open file and return its SHA-256, its size and its manifest. Raises as `backup`."""
+    with session.snapshot(LIMITS):
+        _prepare(session, source)
+        definition = define(session, source.schema)
+        before = _changes(session, definition)
+        script.refuse_long_rows(session, definition)
+        writer = script.ScriptWriter(ArchiveWriter(file))
+        sequences = _write(session, source, definition, writer)
+        manifest = _manifest(session, source, definition, writer, sequences, tool)
+    with session.transaction():
+        if _changes(session, definition) != before:
+            raise SchemaChanged(f"The schema {source.schema} was changed while it was read.", hint="Run the backup again.")
+    digest = writer.archive.close(canonical(manifest))
+    return digest, writer.archive.bytes, manifest
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that appears whole under its name, readable by its owner alone, or not at all. Raises ArchiveUnwritable."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        if path.exists():
+            raise ArchiveUnwritable(f"{path} exists: a backup never replaces a file.", hint="Choose another name, or a folder.")
+        with os.fdopen(
+            os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb", buffering=1 << 18
+        ) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(partial, path)
+        partial.unlink()
+        sync_folder(path.parent)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise ArchiveUnwritable(
+            f"{path} cannot be written: {error.strerror}.", hint="Choose another place with --output."
+        ) from None
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _prepare(session: Session, source: Source) -> None:
+    # Rows that a policy hides from this role have to be an error: off means so. Shared tables are checked by name.
+    values = {**script.OUTPUT, "row_security": "off"}
+    if source.tenant:
+        values["app.tenant_id"] = str(source.tenant.id)
+    names = ", ".join(f"pg_catalog.set_config(%(n{i})s, %(v{i})s, true)" for i in range(len(values)))
+    pairs = {f"n{i}": name for i, name in enumerate(values)} | {f"v{i}": value for i, value in enumerate(values.values())}
+    session.value(f"SELECT {names}", pairs)
+
+
+def _write(session: Session, source: Source, definition: Definition, writer: script.ScriptWriter) -> list[script.Value]:
+    writer.settings()
+    writer.statements("before", definition.before)
+    if source.tenant:
+        session.value("SELECT pg_catalog.set_config('row_security', 'on', true)")
+        schema = registry_names(source.registry)
+        registry = (schema["registry_schema"], schema["registry_table"])
+        for table in shared_tables(session, registry, source.shared):
+            writer.shared(session, registry[0], table, source.tenant)
+        session.value("SELECT pg_catalog.set_config('row_security', 'off', true)")
+    for own in definition.tables:
+        writer.rows(session, own)
+    sequences = script.sequence_values(session, definition.sequences)
+    writer.statements("sequences", [script.setval(name, value, called=called) for name, value, called in sequences])
+    writer.statements("after", definition.after)
+    return sequences
+
+
+def _changes(session: Session, definition: Definition) -> str:
+    return str(session.value(load(_PACKAGE, "changes"), {"schema": definition.oid}))
+
+
+def _manifest(
+    session: Session,
+    source: Source,
+    definition: Definition,
+    writer: script.ScriptWriter,
+    sequences: list[script.Value],
+    tool: str,
+) -> Manifest:
+    row = session.mappings(load(_PACKAGE, "origin"))[0]
+    if row["encoding"] == "SQL_ASCII":
+        raise DefinitionsRefused.because(["a database without an encoding (SQL_ASCII)"])
+    row["taken_at"] = row["taken_at"].isoformat()
+    tenant: Mapping[str, Plain] = {} if source.tenant is None else {"id": str(source.tenant.id), **facts_of(source.tenant)}
+    return Manifest(
+        format=FORMAT,
+        schema=source.schema,
+        tenant=tenant,
+        fingerprint=definition.fingerprint,
+        origin=Origin(server_major=session.server_major, tool=tool, **row),
+        needs=Needs(definition.roles, definition.outside, definition.features),
+        sections=tuple(writer.sections),
+        sequences=tuple(sequences),
+        routines=tuple(f"{one.name}({one.arguments})" for one in definition.routines if source.schema in one.body),
+        left_out=definition.left_out,
+    )

@@ -1,0 +1,229 @@
+"""Rows of the catalogue as the reader's statements return them: one class a statement, columns in their order."""
+
+from dataclasses import dataclass
+
+Key = tuple[str, int]
+"""One object of the catalogue: the name of its class and its OID."""
+Strings = list[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One dependency: `kind` is pg_depend.deptype."""
+
+    class_: str
+    object: int
+    on_class: str
+    on_object: int
+    kind: str
+
+    @property
+    def key(self) -> Key:
+        """What depends."""
+        return self.class_, self.object
+
+    @property
+    def on(self) -> Key:
+        """What it depends on."""
+        return self.on_class, self.on_object
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaRow:
+    """The schema; `default_acls` are JSON arrays of role, kind of object and access list."""
+
+    oid: int
+    name: str
+    owner: str
+    acl: Strings
+    default_acls: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A table, view, materialised view, sequence or what else pg_class keeps; `kind` is its relkind."""
+
+    oid: int
+    name: str
+    kind: str
+    owner: str
+    acl: Strings
+    persistence: str
+    access_method: str | None
+    tablespace: str | None
+    options: Strings
+    toast_options: Strings
+    partition_key: str | None
+    bound: str | None
+    of_type: str | None
+    query: str | None
+    row_security: bool
+    force_row_security: bool
+    replica_identity: str
+    is_populated: bool
+    parents: list[str]
+    parent_oids: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column; `number` is its attnum, `collation` None where it is the type's own."""
+
+    relation: int
+    number: int
+    name: str
+    type: str
+    collation: str | None
+    not_null: bool
+    identity: str
+    generated: str
+    default_value: str | None
+    default_oid: int | None
+    is_local: bool
+    storage: str | None
+    compression: str
+    statistics: int
+    options: Strings
+    foreign_options: Strings
+    acl: Strings
+    is_pseudo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A constraint of a table or a domain; `kind` is its contype, 0 stands for no OID."""
+
+    oid: int
+    relation: int
+    domain: int
+    name: str
+    kind: str
+    definition: str
+    index: int
+    is_local: bool
+    inherited: int
+    no_inherit: bool
+    is_validated: bool
+    parent: int
+    first_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index; `statistics` are "column target" for columns with a target of their own."""
+
+    oid: int
+    relation: int
+    name: str
+    definition: str
+    is_valid: bool
+    is_clustered: bool
+    is_identity: bool
+    options: Strings
+    tablespace: str | None
+    parent: str | None
+    statistics: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A trigger, rule or policy; `definition` is None for a trigger's copy on a partition, `state` is its xxxenabled."""
+
+    class_: str
+    oid: int
+    relation: int
+    name: str
+    definition: str | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """An enum, domain, range or composite type; `kind` is its typtype."""
+
+    oid: int
+    name: str
+    kind: str
+    owner: str
+    acl: Strings
+    relation: int
+    labels: list[str]
+    base: str | None
+    not_null: bool
+    default_value: str | None
+    collation: str | None
+    subtype: str | None
+    multirange: str | None
+    operator_class: str | None
+    range_collation: str | None
+    subtype_diff: str | None
+    has_canonical: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Routine:
+    """A function or procedure; `definition` is None for an aggregate, `body` empty where the server tracks its references."""
+
+    oid: int
+    name: str
+    kind: str
+    owner: str
+    acl: Strings
+    arguments: str
+    definition: str | None
+    body: str
+    settings: Strings
+
+
+@dataclass(frozen=True, slots=True)
+class Collation:
+    """A collation; `provider` is its collprovider."""
+
+    oid: int
+    name: str
+    owner: str
+    provider: str
+    is_deterministic: bool
+    lc_collate: str | None
+    lc_ctype: str | None
+    locale: str | None
+    rules: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """An extended statistics object; `target` is -1 when not set."""
+
+    oid: int
+    name: str
+    owner: str
+    definition: str
+    target: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A sequence; `ownership` is "a" for one owned by a column, "i" for an identity column's, None for a free one."""
+
+    oid: int
+    type: str
+    start: int
+    increment: int
+    maximum: int
+    minimum: int
+    cache: int
+    cycle: bool
+    table_oid: int | None
+    table_name: str | None
+    column: str | None
+    ownership: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment; `part` is the number of a column, else 0."""
+
+    class_: str
+    object: int
+    part: int
+    text: str
