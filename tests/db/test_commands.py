@@ -242,6 +242,55 @@ def test_a_cluster_that_does_not_say_who_it_is(database, tmp_path):
     assert len(refs) == 2
 
 
+def test_an_unknown_status_is_named(run, database):
+    """A status that does not exist is no empty list: 64, naming those that do."""
+    said = _clean(run("tenant", "list", "--status", "nonsense", DATABASE_URL=database.observer_url.reveal()), 64)
+    assert "trial, active, past_due, cancelled, suspended" in said
+
+
+@pytest.mark.parametrize("port", ["99999", "abc", "-1"])
+def test_a_wrong_option_is_named(run, port):
+    """A port that is none is 64, with the option's name."""
+    assert "--port" in _clean(run("reference", "serve", "--port", port), 64)
+
+
+def test_a_url_in_a_names_place_keeps_its_password(run):
+    """A connection string given as a target's name comes back without its password, from commands and from the suites."""
+    for command in ("doctor", "readiness"):
+        done = run(command, "--target", f"postgresql://someone:{PASSWORD}@h/d")
+        assert "no target" in _clean(done, 64) + done.stdout
+
+
+def test_a_terminal_of_few_characters(run, configured):
+    """Where the terminal knows ASCII alone, text is escaped and JSON is JSON."""
+    environment = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+    made = run("tenant", "create", "acme", "--organization", "o", "--name", "Ümläut", "--yes", "--json", **environment)
+    assert json.loads(made.stdout)["tenant"]["name"] == "Ümläut"
+    assert "\\xdcml" in run("tenant", "show", "acme", **environment).stdout
+    shown = run("signoff", "status", **environment)
+    _clean(shown, 0)
+    assert "NOT READY" in shown.stdout
+    assert json.loads(run("signoff", "status", "--json", **environment).stdout)["verdict"] == "not_ready"
+
+
+def test_a_run_that_measures_nothing_is_no_success(run, configured):
+    """--measured-only with --collect-only leaves no record and ends with 11, whatever an earlier run has left."""
+    assert run("readiness", "--measured-only", "-k", "registry_catalogue").returncode == 0
+    for _ in range(2):
+        done = run("readiness", "--measured-only", "--collect-only", "-q")
+        assert "nothing was measured" in _clean(done, 11)
+
+
+def test_the_suites_answer_in_json(run, configured):
+    """`readiness --json` prints the decision as its only document on stdout; pytest's words go to stderr."""
+    done = run("readiness", "--json", "-k", "registry_catalogue")
+    document = json.loads(done.stdout)
+    assert document["target"]["name"] == "here"
+    assert "deselected" in _clean(done, 1)
+    report = json.loads(run("signoff", "report", "--json").stdout)["report"]
+    assert report.endswith("report/index.html")
+
+
 def test_nothing_measured_yet(run):
     """`signoff` without evidence: status shows empty boxes and ends with 0, verify ends with 11."""
     assert run("signoff", "status").returncode == 0

@@ -1,5 +1,6 @@
 """The command and the way its exit codes are made: click's own codes would collide with pytest's and the gate's."""
 
+import io
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -8,6 +9,7 @@ import typer
 
 from capliquify_ops.cli import config, doctor, reference, signoff, suites, tenant
 from capliquify_ops.cli.output import note
+from capliquify_ops.evidence.redaction import Redactor
 from capliquify_ops.model.decision import ExitCode
 from capliquify_ops.model.errors import OpsError
 
@@ -33,7 +35,10 @@ app.add_typer(config.app, name="config")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit with its code."""
+    """Run the command line and exit with its code. A terminal that knows few characters gets escapes instead of a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
@@ -42,10 +47,11 @@ def run(arguments: list[str]) -> int:
     try:
         result = app(arguments, standalone_mode=False)
     except OpsError as error:
-        note(f"capliquify-ops: {error}")
+        _sorry(str(error))
         return error.exit_code
     except UsageMistake as error:
-        note(f"capliquify-ops: {' '.join(str(error).split()) or 'Say what to do.'} See: capliquify-ops --help")
+        said = getattr(error, "format_message", error.__str__)()  # with the option's name
+        _sorry(f"{' '.join(said.split()) or 'Say what to do.'} See: capliquify-ops --help")
         return ExitCode.USAGE
     except (typer.Abort, KeyboardInterrupt):
         note("capliquify-ops: interrupted.")
@@ -53,3 +59,8 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         return PIPE_CLOSED
     return result if isinstance(result, int) else 0
+
+
+def _sorry(text: str) -> None:
+    """Print an error. A URL given in the place of a name must not come back with its password."""
+    note(f"capliquify-ops: {Redactor().text(text)}")

@@ -13,6 +13,13 @@ def document(value: object) -> None:
     sys.stdout.write(json.dumps(plain(value), indent=2, sort_keys=True) + "\n")
 
 
+def raw(content: bytes) -> None:
+    """Print bytes that are a document already: JSON is UTF-8 whatever the terminal speaks."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
 def line(text: str = "") -> None:
     """Print one line for a person."""
     sys.stdout.write(visible(text) + "\n")

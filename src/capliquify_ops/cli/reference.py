@@ -1,16 +1,16 @@
 """reference serve · fleet · tokens"""
 
-import json
 import signal
 import sys
+from json import dumps
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
 
-from capliquify_ops.cli.options import ConfigFile, TargetName, target_of
-from capliquify_ops.cli.output import note
+from capliquify_ops.cli.options import AsJson, ConfigFile, TargetName, target_of
+from capliquify_ops.cli.output import document, note
 from capliquify_ops.configuration import Target
 from capliquify_ops.configuration.system import SystemClock
 from capliquify_ops.model.errors import ConfigurationInvalid, UsageError
@@ -34,7 +34,7 @@ def serve(
     try:
         with stack.start(port=port, workers=workers) as running:
             names = ("base_url", "database_url", "operator_url", "metrics_url", "config")
-            sys.stdout.write(json.dumps({name: str(getattr(running, name)) for name in names}) + "\n")
+            sys.stdout.write(dumps({name: str(getattr(running, name)) for name in names}) + "\n")
             sys.stdout.flush()
             running.supervisor.wait()
             raise UsageError("The embedded stack ended by itself.", hint="Start it again.")
@@ -59,6 +59,7 @@ def fleet(
     tenants: Annotated[int, typer.Option(min=1, max=MOST_TENANTS, help="How many tenants to add.")],
     config: ConfigFile = None,
     target: TargetName = None,
+    json: AsJson = False,
 ) -> None:
     """Fill a loopback target with standard tenants, fast: for benchmarks and for trying things."""
     from capliquify_ops.reference.fleet import fill  # noqa: PLC0415  # needs the extra
@@ -66,7 +67,10 @@ def fleet(
     chosen = target_of(config, target, observing=False)
     _require_own(chosen)
     made = fill(chosen.changing_url(), chosen.roles, tenants)
-    note(f"{made} tenants added to {chosen.name}")
+    if json:
+        document({"target": chosen.name, "added": made})
+    else:
+        note(f"{made} tenants added to {chosen.name}")
 
 
 def _require_own(target: Target) -> None:

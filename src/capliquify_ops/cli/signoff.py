@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from capliquify_ops.cli.options import AsJson, ConfigFile, EvidenceDir, TargetName, settings_of, store_of
-from capliquify_ops.cli.output import line, note
+from capliquify_ops.cli.output import document, line, note, raw
 from capliquify_ops.configuration import Settings
 from capliquify_ops.configuration.system import SystemClock, stamp, this_tool
 from capliquify_ops.evidence import Store
@@ -29,7 +29,7 @@ MeasuredOnly = Annotated[
 def status(config: ConfigFile = None, target: TargetName = None, evidence_dir: EvidenceDir = None, json: AsJson = False) -> None:
     """Show the sign-off sheet as the evidence has it. Ends with 0 whatever it says."""
     decision, _ = decided(settings_of(config, evidence_dir), target)
-    _show(decision, json=json)
+    show(decision, json=json)
 
 
 @app.command()
@@ -42,15 +42,19 @@ def verify(
 ) -> None:
     """Decide about the launch. Ends with 0 when ready, else with the code of the worst cause (10 to 20)."""
     decision, _ = decided(settings_of(config, evidence_dir), target)
-    _show(decision, json=json)
+    show(decision, json=json)
     raise typer.Exit(measured_code(decision) if measured_only else decision.exit_code)
 
 
 @app.command()
-def report(config: ConfigFile = None, target: TargetName = None, evidence_dir: EvidenceDir = None) -> None:
+def report(config: ConfigFile = None, target: TargetName = None, evidence_dir: EvidenceDir = None, json: AsJson = False) -> None:
     """Write the report, signoff.json, junit.xml and summary.md anew from the evidence."""
     decision, store = decided(settings_of(config, evidence_dir), target)
-    line(str(write_documents(decision, store)))
+    path = str(write_documents(decision, store))
+    if json:
+        document({"report": path})
+    else:
+        line(path)
 
 
 def measured_code(decision: Decision) -> ExitCode:
@@ -73,8 +77,9 @@ def decided(settings: Settings, name: str | None) -> tuple[Decision, Store]:
     return decide(load_boxes(), records, ref, stamp(SystemClock().now()), this_tool().version), store
 
 
-def _show(decision: Decision, *, json: bool) -> None:
+def show(decision: Decision, *, json: bool) -> None:
+    """Print a decision: signoff.json, or the boxes as a table."""
     if json:
-        sys.stdout.write(document_bytes(decision).decode())
+        raw(document_bytes(decision))
     else:
         sys.stdout.write(boxes_table(decision, shutil.get_terminal_size().columns, sys.stdout.isatty()) + "\n")

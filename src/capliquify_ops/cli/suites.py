@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from capliquify_ops.cli import signoff
-from capliquify_ops.cli.options import ConfigFile, EvidenceDir, TargetName, settings_of
+from capliquify_ops.cli.options import AsJson, ConfigFile, EvidenceDir, TargetName, settings_of
 from capliquify_ops.cli.output import note
 from capliquify_ops.model.decision import ExitCode
 from capliquify_ops.model.errors import ConfigurationInvalid
@@ -37,20 +37,55 @@ def readiness(
     target: TargetName = None,
     evidence_dir: EvidenceDir = None,
     measured_only: MeasuredOnly = False,
+    json: AsJson = False,
 ) -> None:
     """Measure a target against the launch checklist. Further options go to pytest."""
-    code = _pytest("readiness", context.args, config=config, target=target, evidence_dir=evidence_dir)
-    if not measured_only or code not in PYTEST_MEASURED:
-        raise typer.Exit(code)
-    decision, _ = signoff.decided(settings_of(config, evidence_dir), target)
-    raise typer.Exit(signoff.measured_code(decision))
+    kept = _kept(config, evidence_dir)
+    code = _pytest("readiness", context.args, config=config, target=target, evidence_dir=evidence_dir, quiet=json)
+    if code in PYTEST_MEASURED and (measured_only or json):
+        code = _concluded(code, config, target, evidence_dir, kept, measured_only=measured_only, json=json)
+    raise typer.Exit(code)
 
 
 def security(
-    context: typer.Context, config: ConfigFile = None, target: TargetName = None, evidence_dir: EvidenceDir = None
+    context: typer.Context,
+    config: ConfigFile = None,
+    target: TargetName = None,
+    evidence_dir: EvidenceDir = None,
+    json: AsJson = False,
 ) -> None:
     """Run the security audit on a target. Further options go to pytest."""
-    raise typer.Exit(_pytest("security", context.args, config=config, target=target, evidence_dir=evidence_dir))
+    kept = _kept(config, evidence_dir)
+    code = _pytest("security", context.args, config=config, target=target, evidence_dir=evidence_dir, quiet=json)
+    if code in PYTEST_MEASURED and json:
+        code = _concluded(code, config, target, evidence_dir, kept, measured_only=False, json=json)
+    raise typer.Exit(code)
+
+
+def _kept(config: Path | None, evidence_dir: Path | None) -> frozenset[str]:
+    """Return the names of the records that are there."""
+    folder = settings_of(config, evidence_dir).evidence_dir / "records"
+    return frozenset(path.name for path in folder.glob("*.json")) if folder.is_dir() else frozenset()
+
+
+def _concluded(
+    code: int,
+    config: Path | None,
+    target: str | None,
+    evidence_dir: Path | None,
+    before: frozenset[str],
+    *,
+    measured_only: bool,
+    json: bool,
+) -> int:
+    """Return the exit code by the evidence: of a run that left none (--collect-only), nothing is known."""
+    if _kept(config, evidence_dir) == before:
+        note("nothing was measured by this run")
+        return ExitCode.NOT_RUN
+    decision, _ = signoff.decided(settings_of(config, evidence_dir), target)
+    if json:
+        signoff.show(decision, json=True)
+    return signoff.measured_code(decision) if measured_only else code
 
 
 def suite_folder(name: str) -> Path:
@@ -62,7 +97,9 @@ def suite_folder(name: str) -> Path:
     raise ConfigurationInvalid(f"The {name} suite is not part of this installation.", hint="Install the wheel of capliquify-ops.")
 
 
-def _pytest(suite: str, extra: list[str], *, config: Path | None, target: str | None, evidence_dir: Path | None) -> int:
+def _pytest(
+    suite: str, extra: list[str], *, config: Path | None, target: str | None, evidence_dir: Path | None, quiet: bool
+) -> int:
     if importlib.util.find_spec("pytest") is None:
         raise ConfigurationInvalid("The suites need pytest.", hint='pip install "capliquify-ops[suites]"')
     folder = suite_folder(suite)
@@ -70,7 +107,7 @@ def _pytest(suite: str, extra: list[str], *, config: Path | None, target: str | 
     given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
     command = [sys.executable, "-m", "pytest", str(folder), *given, *_manners(folder), *extra]
     note(f"measuring with {folder}")
-    return _supervised(command)
+    return _supervised(command, stdout=2 if quiet else None)
 
 
 def _manners(folder: Path) -> list[str]:
@@ -79,8 +116,8 @@ def _manners(folder: Path) -> list[str]:
     return [f"--rootdir={folder.parent}", "--import-mode=importlib", *plugins, "-c", "/dev/null"]
 
 
-def _supervised(command: list[str]) -> int:
-    """Run pytest in a process group of its own and return its exit code.
+def _supervised(command: list[str], *, stdout: int | None) -> int:
+    """Run pytest in a process group of its own and return its exit code. `stdout` is a descriptor, None for our own.
 
     Whatever would end us, Ctrl-C included, reaches it once, as an interrupt, so that it reports and cleans up; should we be
     killed, the kernel interrupts it (Linux). The handlers stand before it starts: it then has the usual ones, also where
@@ -96,7 +133,7 @@ def _supervised(command: list[str]) -> int:
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
-        process = subprocess.Popen(command, process_group=0, preexec_fn=_interrupted_with_its_parent)  # noqa: PLW1509  # no threads
+        process = subprocess.Popen(command, stdout=stdout, process_group=0, preexec_fn=_interrupted_with_its_parent)  # noqa: PLW1509  # no threads
         children.append(process)
         if waiting:
             process.send_signal(signal.SIGINT)

@@ -13,6 +13,7 @@ from capliquify_ops.configuration.system import new_uuid, stamp, this_actor
 from capliquify_ops.database import Session, observer, operator
 from capliquify_ops.evidence.canonical import Plain, plain
 from capliquify_ops.model.decision import ExitCode
+from capliquify_ops.model.errors import UsageError
 from capliquify_ops.model.names import TenantId
 from capliquify_ops.tenants import create as creation
 from capliquify_ops.tenants import delete as deletion
@@ -22,6 +23,7 @@ from capliquify_ops.tenants import verify as verification
 
 app = typer.Typer(help="One tenant: what the runbook's procedures do, made safe.", no_args_is_help=True)
 Key = Annotated[str, typer.Argument(help="Slug, id, schema name or organisation.")]
+STATUSES = ("trial", "active", "past_due", "cancelled", "suspended")
 _FIELDS = (
     "id",
     "slug",
@@ -88,6 +90,8 @@ def list_(
     json: AsJson = False,
 ) -> None:
     """List tenants as the registry has them."""
+    if status is not None and status not in STATUSES:
+        raise UsageError(f"There is no subscription status {status!r}.", hint=f"Known: {', '.join(STATUSES)}.")
     chosen = target_of(config, target, observing=True)
     with _observer(chosen) as session, session.transaction():
         found = registry.list_tenants(session, status=status, deleted=deleted, registry=chosen.profile.registry_table)

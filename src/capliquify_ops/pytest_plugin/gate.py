@@ -55,7 +55,7 @@ def open_gate(config: pytest.Config) -> "Gate":
 
 def leave(error: OpsError) -> NoReturn:
     """End pytest with a sentence instead of a traceback."""
-    raise pytest.exit.Exception(str(error), returncode=error.exit_code) from None
+    raise pytest.exit.Exception(Redactor().text(str(error)), returncode=error.exit_code) from None
 
 
 def _open(config: pytest.Config) -> "Gate":
