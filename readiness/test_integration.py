@@ -20,25 +20,25 @@ def test_valid_session(world: World, require: Require) -> None:
 
 @check("int_02_missing_authorization")
 def test_missing_authorization(world: World, require: Require) -> None:
-    """A request without a usable Authorization header is refused with 401 missing_authorization."""
+    """A request without a usable Authorization header is refused with 401 missing_authorization, reads and writes."""
     require(run_scenario("int_02_missing_authorization", world))
 
 
 @check("int_03_invalid_session")
 def test_invalid_session(world: World, require: Require) -> None:
-    """Garbage, altered and signed-out session tokens are refused with 401 session_verification_failed."""
+    """Garbage, altered and signed-out session tokens, also used ones, are refused with 401 session_verification_failed."""
     require(run_scenario("int_03_invalid_session", world))
 
 
 @check("int_04_missing_organization")
 def test_missing_organization(world: World, require: Require) -> None:
-    """A tenant route without the organisation header is refused with missing_organization_id."""
+    """A tenant route without the organisation header is refused with missing_organization_id, reads and writes."""
     require(run_scenario("int_04_missing_organization", world))
 
 
 @check("int_05_not_a_member")
 def test_not_a_member(world: World, require: Require) -> None:
-    """Somebody who is not a member of the organisation is refused with 403 not_organization_member."""
+    """Somebody who is not a member of the organisation is refused with 403 not_organization_member, reads and writes."""
     require(run_scenario("int_05_not_a_member", world))
 
 
@@ -50,7 +50,7 @@ def test_no_tenant(world: World, require: Require) -> None:
 
 @check("int_07_suspended")
 def test_suspended(world: World, require: Require) -> None:
-    """A suspended tenant is refused with 403 subscription_suspended on every route, reads included."""
+    """A suspended, cancelled, deleted or expired-trial tenant is refused on every route; one past due only reads."""
     require(run_scenario("int_07_suspended", world))
 
 

@@ -10,7 +10,7 @@ Require = Callable[..., None]
 
 @check("sec_004_expired_token")
 def test_expired_token(world: World, require: Require) -> None:
-    """An expired session token is refused with 401 session_verification_failed on every route."""
+    """An expired session token is refused with 401 session_verification_failed on every route, also when accepted before."""
     require(run_control("sec_004_expired_token", world))
 
 
@@ -22,5 +22,5 @@ def test_tampered_token(world: World, require: Require) -> None:
 
 @check("sec_006_foreign_environment")
 def test_foreign_environment(world: World, require: Require) -> None:
-    """A well-formed token of another environment is refused on every route."""
+    """A well-formed token of another environment is refused on every route, by its key and by whom it was made for."""
     require(run_control("sec_006_foreign_environment", world))

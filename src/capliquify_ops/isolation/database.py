@@ -75,7 +75,7 @@ def features_edited(target: Target, tenant: str, features: object) -> Iterator[b
 
 
 def _features(owner: OwnerSession, tenant: str) -> str | None:
-    query = fill('SELECT t.features::text FROM :"registry_schema".:"registry_table" AS t WHERE t.id = %(id)s', _registry(owner))
+    query = fill('SELECT t.features::text FROM :"registry_schema".:"registry_table" AS t WHERE t.id = %(id)s', registry_of(owner))
     with owner.session.transaction(), as_owner(owner.session, owner.target.roles):
         found: str | None = owner.session.value(query, {"id": tenant})
     return found
@@ -83,27 +83,24 @@ def _features(owner: OwnerSession, tenant: str) -> str | None:
 
 def _write_features(owner: OwnerSession, tenant: str, features: str | None) -> None:
     query = fill(
-        'UPDATE :"registry_schema".:"registry_table" SET features = %(features)s::jsonb WHERE id = %(id)s', _registry(owner)
+        'UPDATE :"registry_schema".:"registry_table" SET features = %(features)s::jsonb WHERE id = %(id)s', registry_of(owner)
     )
-    _change_one(owner, query, {"id": tenant, "features": features})
+    change_one(owner, query, {"id": tenant, "features": features})
 
 
-def set_status(target: Target, tenant: str, status: str) -> None:
-    """Set a tenant's subscription status directly, as somebody with database access would: no cache of the service is told."""
-    with owner_session(target, "audit status") as owner:
-        text = 'UPDATE :"registry_schema".:"registry_table" SET subscription_status = %(status)s WHERE id = %(id)s'
-        _change_one(owner, fill(text, _registry(owner)), {"id": tenant, "status": status})
-
-
-def _change_one(owner: OwnerSession, query: Query, params: dict[str, object]) -> None:
+def change_one(owner: OwnerSession, query: Query, params: dict[str, object], *, first: str = "") -> None:
+    """Change exactly one row as the owner, after a statement that prepares it. Raises CannotTell where there is none."""
     with owner.session.transaction(), as_owner(owner.session, owner.target.roles):
+        if first:
+            owner.session.value(first, {"id": params["id"]})
         if owner.session.execute(query, params) != 1:
             raise CannotTell(
                 f"The registry {owner.target.profile.registry_table} has no row {params['id']}, so nothing was changed."
             )
 
 
-def _registry(owner: OwnerSession) -> dict[str, str]:
+def registry_of(owner: OwnerSession) -> dict[str, str]:
+    """Return the names of the registry's schema and table, for `fill`."""
     return registry_names(owner.target.profile.registry_table)
 
 

@@ -3,6 +3,7 @@
 from capliquify_ops.isolation.exchange import Call, objects
 from capliquify_ops.isolation.probe import OWN_OR_REFUSED, SUCCESS, Expectation, Probes, answers, noted
 from capliquify_ops.isolation.routes import own_roles, reads_own, user_row_id
+from capliquify_ops.isolation.standing import admin_elsewhere, demoted_admin, demoted_owner
 from capliquify_ops.isolation.world_model import World
 
 ROLE_HEADERS = ("X-Role", "X-User-Role", "X-Clerk-Role", "X-Organization-Role", "X-Admin", "X-Forwarded-Role")
@@ -10,15 +11,19 @@ NOT_OPEN = Expectation("a refusal (401, 403, 404)", frozenset({401, 403, 404}))
 
 
 def member_to_admin(world: World) -> Probes:
-    """SEC-007: a member cannot become an admin: by changing a role, by a field of any body, or by a header."""
+    """SEC-007: a member cannot become an admin: by a change, a field or a header, having been one, or being one elsewhere."""
     yield from _escalation(world, "a.member", "admin", ("a.member", "a.viewer"))
+    yield from _refused_change(world, "a.member", "a.member", "owner")
     yield from _still_refused(world, "a.member", "users")
+    yield from demoted_admin(world)
+    yield from admin_elsewhere(world)
 
 
 def admin_to_owner(world: World) -> Probes:
-    """SEC-008: an admin cannot make or unmake an owner, nor reach the platform's routes."""
+    """SEC-008: an admin cannot make or unmake an owner, stay one after a demotion, nor reach the platform's routes."""
     yield from _escalation(world, "a.admin", "owner", ("a.admin", "a.member"))
     yield from _refused_change(world, "a.admin", "a.coowner", "member")
+    yield from demoted_owner(world)
     yield from _platform(world)
 
 

@@ -20,6 +20,8 @@ TOO_MANY = 429
 LONGEST_WAIT_S = 5.0
 """A longer Retry-After is not sat out: the check is inconclusive instead."""
 ATTEMPTS = 3
+UNWELL = frozenset({502, 503, 504})
+"""The service, or what stands before it, cannot answer now: that says nothing about what it would have answered."""
 
 
 class Usual(Enum):
@@ -33,7 +35,10 @@ USUAL = Usual.USUAL
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request to make. `token` and `organization` replace what the person would send; None leaves the header out."""
+    """One request to make. `token` and `organization` replace what the person would send; None leaves the header out.
+
+    `may_be_busy`: 502, 503 and 504 are answers to look at, since more is sent at once than the service must serve.
+    """
 
     method: str
     path: str
@@ -43,6 +48,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     json: object = None
     shown: str = ""
+    may_be_busy: bool = False
 
     def sent_organization(self) -> str | None:
         """Return the organisation header's value, None without one."""
@@ -136,10 +142,16 @@ class Caller:
         for _ in range(ATTEMPTS):
             self._pace.wait(call.who.tenant if call.who else "")
             response = self._request(call)
+            if response.status in UNWELL and not call.may_be_busy:
+                raise CannotTell(f"{call.line()} was answered {response.status}: the service could not answer then.")
             if response.status != TOO_MANY:
                 return self._read(call, response)
             self._sleep(_retry_after(response))
         raise CannotTell(f"{call.line()} was answered 429 {ATTEMPTS} times.", hint="Raise the limit or wait, then run it again.")
+
+    def pause(self, seconds: float) -> None:
+        """Wait between two questions for something that takes time, such as a token's end."""
+        self._sleep(seconds)
 
     def _request(self, call: Call) -> Response:
         """Send once; a read again when the connection was lost, since servers may close a kept one at any moment."""

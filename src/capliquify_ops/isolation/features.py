@@ -3,6 +3,7 @@
 from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import Call, Exchange, leaves
 from capliquify_ops.isolation.probe import NO_SUCCESS, SUCCESS, CannotTell, Probe, Probes, answers
+from capliquify_ops.isolation.refused_writes import clean
 from capliquify_ops.isolation.routes import BASIC_FEATURE, WRITES, reads_own
 from capliquify_ops.isolation.world_model import World
 
@@ -44,6 +45,7 @@ def _refused_writes(world: World, route: Route, entitled_person: str) -> Probes:
         content, _ = world.draft(key, route, "entitled")
         proper = world.send(Call(method, route.path, world.person(entitled_person), json=content))
         yield (control := _used(proper, f"{entitled_person} {method} {route.path}", is_control=True))
+        clean(world, key, route, proper)
         content, _ = world.draft("s", route, "not entitled")
         answer = world.send(Call(method, route.path, world.person("s.owner"), json=content, shown=" with a valid body"))
         expected = answers(world.profile, "feature_missing")

@@ -2,11 +2,14 @@
 
 import base64
 import json
+import math
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from capliquify_ops.isolation.probe import CannotTell
+from capliquify_ops.model.errors import OpsError
 from capliquify_ops.model.protocols import Clock, TokenRequest, TokenSource, TokenVariant
 
 RENEW_BEFORE_S = 15
@@ -28,6 +31,13 @@ class Person:
     def request(self, variant: TokenVariant = TokenVariant.VALID, *, ensure: bool = False) -> TokenRequest:
         """Return what to ask a token source for."""
         return TokenRequest(self.user_id, self.email, self.organization_id, self.role, variant, ensure)
+
+
+@runtime_checkable
+class ClaimSource(Protocol):
+    """A token source that also signs, properly, a valid session's claims overlaid with others; None where it cannot."""
+
+    def signed(self, request: TokenRequest, claims: Mapping[str, object]) -> str | None: ...
 
 
 class Wallet:
@@ -61,10 +71,46 @@ class Wallet:
             raise CannotTell(f"The identity provider makes no {variant.value.replace('_', ' ')} token for {person.name}.")
         return kept
 
+    def another_session(self, person: Person) -> str:
+        """Return a valid token of a session of its own, which may be ended. Raises CannotTell where there is only one."""
+        token = self._source.tokens([person.request()])[0]
+        if token is None or _session_of(token) == _session_of(self.token(person)):
+            raise CannotTell(f"The identity provider makes no second session for {person.name}.")
+        return token
+
+    def signed(self, person: Person, claims: Mapping[str, object]) -> str:
+        """Return a token that the identity provider signed, with these claims in place of its own.
+
+        Raises CannotTell where the source signs no claims of ours, or signed others.
+        """
+        token = self._source.signed(person.request(), claims) if isinstance(self._source, ClaimSource) else None
+        if token is None or any(parts_of(token)[1].get(name) != value for name, value in claims.items()):
+            raise CannotTell(f"The identity provider signs no token with {' and '.join(claims)} of the audit's choice.")
+        return token
+
+    def ending(self, person: Person, seconds: int, patience_s: int) -> str:
+        """Return a valid token that ends soon: in so many seconds where the source can, else within the patience."""
+        end = int(self._clock.now().timestamp()) + seconds
+        try:
+            return self.signed(person, {"exp": end})
+        except OpsError:
+            token = self._source.tokens([person.request()])[0] or ""
+            if not 0 < seconds_left(token, self._clock) <= patience_s:
+                raise CannotTell(f"The identity provider makes no token that ends within {patience_s} s.") from None
+            return token
+
     def _is_ending(self, token: str | None) -> bool:
-        claims = parts_of(token)[1] if token else {}
-        end = claims.get("exp")
-        return isinstance(end, int | float) and end - self._clock.now().timestamp() < RENEW_BEFORE_S
+        return seconds_left(token or "", self._clock) < RENEW_BEFORE_S
+
+
+def seconds_left(token: str, clock: Clock) -> float:
+    """Return how long a token is still good, infinity where it does not say."""
+    end = parts_of(token)[1].get("exp")
+    return end - clock.now().timestamp() if isinstance(end, int | float) else math.inf
+
+
+def _session_of(token: str) -> object:
+    return parts_of(token)[1].get("sid", token)
 
 
 def parts_of(token: str) -> tuple[dict[str, object], dict[str, object]]:

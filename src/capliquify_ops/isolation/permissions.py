@@ -2,13 +2,23 @@
 
 from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import Call, objects
+from capliquify_ops.isolation.method_override import overridden_methods
 from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probes, answers, noted
-from capliquify_ops.isolation.routes import NOT_WRITES, PAGE, WRITES, has_row_with, reads_item, reads_own, row_of, user_row_id
+from capliquify_ops.isolation.refused_writes import clean
+from capliquify_ops.isolation.routes import (
+    NOT_WRITES,
+    PAGE,
+    PREMIUM,
+    WRITES,
+    has_row_with,
+    reads_item,
+    reads_own,
+    row_of,
+    shown,
+    user_row_id,
+)
+from capliquify_ops.isolation.standing import admin_routes
 from capliquify_ops.isolation.world_model import World
-
-ADMIN_ROLES = frozenset({"admin", "owner"})
-PREMIUM = frozenset({"", "basic_forecasting", "ai_forecasting", "what_if_analysis"})
-"""Features of tenant a (professional): elsewhere the tier refuses first, and the role is not tested."""
 
 
 def admin_creates(world: World) -> Probes:
@@ -37,10 +47,9 @@ def member_refused(world: World) -> Probes:
     """INT-14: a member is refused what needs an admin: administrative reads, and deleting a row, which then still stands."""
     yield reads_own(world, "a.member")
     expected = answers(world.profile, "role_too_low")
-    for route in world.lists():
-        if route.least_role in ADMIN_ROLES:
-            yield (control := world.get("a.admin", route.path).probe(f"a.admin reads {route.path}", SUCCESS, is_control=True))
-            yield world.get("a.member", route.path).probe(f"a.member reads {route.path}", expected, needs=control.name)
+    for route in admin_routes(world):
+        yield (control := world.get("a.admin", route.path).probe(f"a.admin reads {route.path}", SUCCESS, is_control=True))
+        yield world.get("a.member", route.path).probe(f"a.member reads {route.path}", expected, needs=control.name)
     with world.temporary(world.plant("a", world.planting_route(), "a.admin")) as victim:
         yield (seen := reads_item(world, victim))
         answer = world.send(Call("DELETE", victim.path, world.person("a.member")))
@@ -62,6 +71,7 @@ def viewer_writes(world: World) -> Probes:
     yield (control := reads_own(world, "a.viewer"))
     yield from _refused_writes(world, control.name)
     yield from _refused_elsewhere(world, control.name)
+    yield from overridden_methods(world, "a.viewer", control.name)
 
 
 def _refused_writes(world: World, needs: str) -> Probes:
@@ -76,21 +86,23 @@ def _refused_creation(world: World, route: Route, needs: str) -> Probes:
     content, canary = world.draft("a", route, "made by a.viewer")
     answer = world.send(Call("POST", route.path, world.person("a.viewer"), json=content))
     yield answer.probe(f"a.viewer makes a {route.name} row", answers(world.profile, "role_too_low"), needs=needs)
-    made = bool(_row_ids(world, route) - before) or canary.token.encode() in world.get("a.owner", route.path).response.body
+    made = (
+        bool(_row_ids(world, route) - before) or canary.token.encode() in shown(world, "a.owner", route.path + PAGE).response.body
+    )
     yield noted(
         f"{route.name} afterwards", "the row was made" if made else "", request=answer.call.line(), needs=needs, is_change=True
     )
     proper, _ = world.draft("a", route, "made by a.member")
     allowed = world.send(Call("POST", route.path, world.person("a.member"), json=proper))
     yield allowed.probe(f"a.member makes a {route.name} row", SUCCESS, is_control=True)
-    row, item = next(objects(allowed.data), None), world.item_of(route)
-    if row is not None and item is not None:
-        world.send(Call("DELETE", item.path.format(id=row["id"]), world.person("a.owner")))
+    clean(world, "a", route, allowed)
 
 
 def _row_ids(world: World, route: Route) -> set[str]:
     """Return the ids of the rows that the tenant's list shows: rows without a text hold no secret to look for."""
-    return {str(row["id"]) for row in objects(world.get("a.owner", route.path + PAGE).data)} if "GET" in route.methods else set()
+    return (
+        {str(row["id"]) for row in objects(shown(world, "a.owner", route.path + PAGE).data)} if "GET" in route.methods else set()
+    )
 
 
 def _refused_elsewhere(world: World, needs: str) -> Probes:

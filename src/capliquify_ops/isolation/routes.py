@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import Exchange, objects
-from capliquify_ops.isolation.probe import SUCCESS, Probe
+from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Expectation, Probe
 from capliquify_ops.isolation.world_model import Plant, World
 
 PAGE = "?limit=100"
@@ -12,6 +12,9 @@ PAGE = "?limit=100"
 OTHER = {"a": "b", "b": "a"}
 BASIC_FEATURE = "basic_forecasting"
 """The feature that every tier has."""
+GONE = Expectation("a row that is not there (403, 404, 410)", frozenset({403, 404, 410}))
+PREMIUM = frozenset({"", BASIC_FEATURE, "ai_forecasting", "what_if_analysis"})
+"""Features of tenants a, b and x (professional at least): elsewhere the tier refuses first, and nothing else is tested."""
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 NOT_WRITES = frozenset({"sign_out"})
 """Routes that take a POST and change no data of the tenant; sending it would end the audit's own session."""
@@ -54,10 +57,22 @@ def reads_item(world: World, plant: Plant) -> Probe:
     return answer.probe(f"{plant.tenant}.owner reads {plant.route} {plant.id[-6:]}", SUCCESS, problem=problem, is_control=True)
 
 
+def shown(world: World, who: str, path: str) -> Exchange:
+    """Read what a probe may have left behind, as somebody who may. Raises CannotTell when the service does not show it."""
+    answer = world.get(who, path)
+    if not answer.is_success:
+        raise CannotTell(f"{answer.call.line()} was answered {answer.status} {answer.code}".rstrip() + ", so nothing is seen.")
+    return answer
+
+
 def row_of(world: World, plant: Plant) -> object:
-    """Return a planted row as its owner sees it, None when it is gone."""
+    """Return a planted row as its owner sees it, None when it is gone. Raises CannotTell when neither is said."""
     answer = world.get(f"{plant.tenant}.owner", plant.path)
-    return answer.data if answer.is_success else None
+    if answer.status in GONE.statuses:
+        return None
+    if not answer.is_success:
+        raise CannotTell(f"{answer.call.line()} was answered {answer.status}, which says neither that the row is there nor not.")
+    return answer.data
 
 
 def listing(world: World, who: str, route: Route) -> Iterator[Exchange]:
@@ -75,18 +90,18 @@ def listing(world: World, who: str, route: Route) -> Iterator[Exchange]:
 
 def has_row_with(world: World, who: str, text: str) -> bool:
     """Whether the planted collection, as somebody sees it, holds a text."""
-    return text.encode() in planted_list(world, who).response.body
+    return text.encode() in shown(world, who, world.planting_route().path + PAGE).response.body
 
 
 def own_roles(world: World, who: str, names: Sequence[str]) -> dict[str, object]:
     """Return the roles of people as an owner's or admin's list of users shows them, by person; missing ones are left out."""
     named = {world.person(name).email: name for name in names}
-    listed = objects(world.get(who, world.route("users").path + PAGE).data)
+    listed = objects(shown(world, who, world.route("users").path + PAGE).data)
     return {named[email]: row.get("role") for row in listed for email in named.keys() & set(map(str, row.values()))}
 
 
 def user_row_id(world: World, who: str, name: str) -> str:
     """Return the id of somebody's row in the list of users as `who` sees it, "" when it is not there."""
     email = world.person(name).email
-    rows = objects(world.get(who, world.route("users").path + PAGE).data)
+    rows = objects(shown(world, who, world.route("users").path + PAGE).data)
     return next((str(row["id"]) for row in rows if email in row.values()), "")

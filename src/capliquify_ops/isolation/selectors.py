@@ -174,10 +174,11 @@ def _in_claim(world: World) -> Probes:
         return
     for person in people:
         try:
-            answer = world.send(Call("GET", world.planting_route().path, person, shown=" (signed)"))
+            token = world.caller.wallet.token(person)
         except CannotTell as error:
             yield untried("signed tokens that name no real organisation", str(error), is_optional=True)
             return
+        answer = world.send(Call("GET", world.planting_route().path, person, token=token, shown=" (signed)"))
         yield answer.probe(
             f"{person.organization_id[:40]!r} as signed organisation",
             REFUSED,

@@ -5,21 +5,73 @@ from collections.abc import Iterator
 from capliquify_ops.isolation.exchange import Call
 from capliquify_ops.isolation.forged import forgeries, shuffled, spliced
 from capliquify_ops.isolation.own_key import resigned
-from capliquify_ops.isolation.people import Person
-from capliquify_ops.isolation.probe import CannotTell, Probes, answers, untried
+from capliquify_ops.isolation.people import Person, parts_of, seconds_left
+from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probes, answers, untried
+from capliquify_ops.isolation.refused_writes import Wrong, refused_writes
 from capliquify_ops.isolation.routes import reads_own
 from capliquify_ops.isolation.world_model import World
+from capliquify_ops.model.errors import OpsError
 from capliquify_ops.model.protocols import TokenVariant
+
+ENDS_IN_S = 3
+PATIENCE_S = 75
+"""Where the end cannot be chosen: some providers' session tokens live for one minute, and those are waited for."""
+LEEWAY_S = 6.0
+"""Services grant clocks up to 5 s."""
+POLL_S = 0.2
+ADDRESSES = ("iss", "azp", "aud")
+ELSEWHERE = "https://another-environment.invalid"
 
 
 def expired(world: World) -> Probes:
-    """SEC-004: an expired token is refused on every list, also after the same person's valid one was accepted."""
+    """SEC-004: an expired token is refused on every list, also one that was accepted before it expired."""
     yield from _variant(world, TokenVariant.EXPIRED, "an expired token")
+    yield from _kept_past_its_end(world, "a.owner")
+
+
+def _kept_past_its_end(world: World, who: str) -> Probes:
+    """Services remember verified tokens: one that was just accepted on every list, asked again after its end."""
+    person, what = world.person(who), "a token that was accepted until its end"
+    try:
+        token = world.caller.wallet.ending(person, ENDS_IN_S, PATIENCE_S)
+    except OpsError as error:
+        yield untried(what, str(error), is_optional=True)
+        return
+    expected, used = answers(world.profile, "session_invalid"), f"{who} uses a token that ends soon"
+    for route in world.lists():
+        world.send(Call("GET", route.path, person, token=token))
+    again = Call("GET", world.planting_route().path, person, token=token, shown=f" with {what}")
+    yield world.send(again).probe(used, SUCCESS, is_control=True)
+    over = world.clock.monotonic() + seconds_left(token, world.clock) + LEEWAY_S
+    while world.send(again).status not in expected.statuses and world.clock.monotonic() < over:
+        world.caller.pause(POLL_S)
+    for route in world.lists():
+        answer = world.send(Call("GET", route.path, person, token=token, shown=f" with {what}"))
+        yield answer.probe(f"{what} on {route.path}", expected, needs=used)
+    like = Call("POST", "", person, token=token, shown=f" with {what}")
+    yield from refused_writes(world, "a", Wrong(like, what, expected, used))
 
 
 def foreign_environment(world: World) -> Probes:
-    """SEC-006: a token of another environment, well-formed and properly signed there, is refused."""
+    """SEC-006: a token of another environment is refused: under another key, or made for others with the same one."""
     yield from _variant(world, TokenVariant.FOREIGN_ENVIRONMENT, "a token of another environment")
+    yield from _made_for_others(world, "a.owner")
+
+
+def _made_for_others(world: World, who: str) -> Probes:
+    """One key may serve several environments: the signature is good, and issuer, party or audience are not ours."""
+    person, expected = world.person(who), answers(world.profile, "session_invalid")
+    claims = parts_of(world.caller.wallet.token(person))[1]
+    for claim in [name for name in ADDRESSES if name in claims]:
+        what = f"a well-signed token of another environment ({claim})"
+        try:
+            token = world.caller.wallet.signed(person, {claim: ELSEWHERE})
+        except OpsError as error:
+            yield untried(what, str(error), is_optional=True)
+            continue
+        for route in world.lists():
+            answer = world.send(Call("GET", route.path, person, token=token, shown=f" with {what}"))
+            yield answer.probe(f"{what} on {route.path}", expected, needs=f"{who} reads own rows")
 
 
 def _variant(world: World, variant: TokenVariant, what: str) -> Probes:
@@ -30,6 +82,8 @@ def _variant(world: World, variant: TokenVariant, what: str) -> Probes:
         for route in world.lists():
             answer = world.send(Call("GET", route.path, world.person(who), token=token, shown=f" with {what}"))
             yield answer.probe(f"{what} on {route.path}", expected, needs=control.name)
+        like = Call("POST", "", world.person(who), token=token, shown=f" with {what}")
+        yield from refused_writes(world, world.person(who).tenant, Wrong(like, what, expected, control.name))
         yield reads_own(world, who)
 
 
@@ -58,6 +112,8 @@ def tampered(world: World) -> Probes:
     unsigned = next((token for _, token in forgeries(valid, {})), None)
     if unsigned is not None:
         yield from _everywhere(world, own, unsigned, "an unsigned token", control.name)
+        like = Call("POST", "", own, token=unsigned, shown=" with an unsigned token")
+        yield from refused_writes(world, "a", Wrong(like, "an unsigned token", expected, control.name))
     try:
         token = world.caller.wallet.token(own, TokenVariant.TAMPERED)
     except CannotTell as error:

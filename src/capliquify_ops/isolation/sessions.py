@@ -6,9 +6,10 @@ from capliquify_ops.isolation.exchange import Call, Exchange, leaves, objects
 from capliquify_ops.isolation.forged import shuffled
 from capliquify_ops.isolation.people import Person
 from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probes, answers, noted, untried
+from capliquify_ops.isolation.refused_writes import Wrong, refused_writes
 from capliquify_ops.isolation.routes import PAGE, reads_own
+from capliquify_ops.isolation.signed_out import signed_out_tokens
 from capliquify_ops.isolation.world_model import World
-from capliquify_ops.model.protocols import TokenVariant
 
 MALFORMED = ("Basic YXVkaXQ6YXVkaXQ=", "Bearer", "Bearer ", "bearer token of nobody", "Token abc")
 
@@ -52,6 +53,8 @@ def missing_authorization(world: World) -> Probes:
         headers = {"Authorization": value.strip()}
         asked = Call("GET", _profile_path(world), person, token=None, headers=headers, shown=" with a malformed Authorization")
         yield world.send(asked).probe("malformed Authorization", either, needs=control.name)
+    like = Call("POST", "", person, token=None, shown=" without Authorization")
+    yield from refused_writes(world, "a", Wrong(like, "no Authorization", expected, control.name))
 
 
 def invalid_session(world: World) -> Probes:
@@ -70,14 +73,7 @@ def invalid_session(world: World) -> Probes:
         for route in world.lists():
             answer = world.send(Call("GET", route.path, person, token=token, shown=f" with {name}"))
             yield answer.probe(f"{name} on {route.path}", expected, needs=control.name)
-    try:
-        signed_out = world.caller.wallet.token(person, TokenVariant.SIGNED_OUT)
-    except CannotTell as error:
-        yield untried("a signed-out session", str(error), is_optional=True)
-        return
-    for route in world.lists():
-        answer = world.send(Call("GET", route.path, person, token=signed_out, shown=" with a signed-out session"))
-        yield answer.probe(f"a signed-out session on {route.path}", answers(world.profile, "session_invalid"), needs=control.name)
+    yield from signed_out_tokens(world, "a.member", control.name)
 
 
 def missing_organization(world: World) -> Probes:
@@ -87,6 +83,8 @@ def missing_organization(world: World) -> Probes:
     for route in world.lists():
         answer = world.send(Call("GET", route.path, world.person("a.member"), organization=None))
         yield answer.probe(f"no organisation on {route.path}", expected, needs=control.name)
+    like = Call("POST", "", world.person("a.member"), organization=None)
+    yield from refused_writes(world, "a", Wrong(like, "no organisation", expected, control.name))
 
 
 def not_a_member(world: World) -> Probes:
@@ -98,6 +96,8 @@ def not_a_member(world: World) -> Probes:
     for route in world.lists():
         answer = world.send(Call("GET", route.path, world.person("b.owner"), organization=organization))
         yield answer.probe(f"a member of another organisation on {route.path}", expected, needs=control.name)
+    like = Call("POST", "", world.person("b.owner"), organization=organization)
+    yield from refused_writes(world, "a", Wrong(like, "a membership of another organisation", expected, control.name))
     try:
         stranger = world.person("n.stranger")
         world.caller.wallet.token(stranger)
@@ -116,30 +116,6 @@ def no_tenant(world: World) -> Probes:
         yield world.get("o.owner", route.path).probe(
             f"an organisation without tenant on {route.path}", expected, needs=control.name
         )
-
-
-def suspended(world: World) -> Probes:
-    """INT-07: a suspended tenant is refused on every route that reads or makes rows, within the profile's bound."""
-    tenant = world.tenant("x")
-    yield noted("x.owner was let in before the suspension", world.missing.get("x.owner", ""), is_control=True)
-    yield (control := reads_own(world, "a.owner"))
-    expected = answers(world.profile, "suspended")
-    _await_refusal(world, expected.statuses)
-    for route in world.lists():
-        answer = world.get("x.owner", route.path)
-        yield answer.probe(f"suspended {tenant.key} on {route.path}", expected, needs=control.name)
-    route = world.planting_route()
-    content, _ = world.draft("x", route, "never made")
-    answer = world.send(Call("POST", route.path, world.person("x.owner"), json=content))
-    yield answer.probe(f"suspended {tenant.key} writes to {route.path}", expected, needs=control.name)
-
-
-def _await_refusal(world: World, statuses: frozenset[int]) -> None:
-    """A documented delay of the suspension is no fault: ask until it holds or the profile's bound is over."""
-    end = world.clock.monotonic() + world.profile.suspension_bound_s
-    while (answer := world.get("x.owner", _profile_path(world))).is_success and answer.status not in statuses:
-        if world.clock.monotonic() > end:
-            return
 
 
 def first_login(world: World) -> Probes:

@@ -11,10 +11,11 @@ from functools import partial
 from capliquify_ops.configuration import Target
 from capliquify_ops.database import observer, operator
 from capliquify_ops.http_client import Client
-from capliquify_ops.isolation.database import set_status
+from capliquify_ops.isolation.changes import set_status
 from capliquify_ops.isolation.exchange import Call, Caller
 from capliquify_ops.isolation.pace import Pace
 from capliquify_ops.isolation.people import Person, Wallet
+from capliquify_ops.isolation.probe import CannotTell
 from capliquify_ops.isolation.world_model import AuditTenant, World
 from capliquify_ops.model.errors import ConfigurationInvalid, OpsError
 from capliquify_ops.model.names import TenantId
@@ -190,7 +191,11 @@ def _first_logins(world: World) -> None:
     route = world.profile.routes.get("user_profile") or world.lists()[0]
     for name, person in world.people.items():
         if person.tenant in world.tenants and name not in world.missing:
-            answer = world.send(Call("GET", route.path, person))
+            try:
+                answer = world.send(Call("GET", route.path, person))
+            except CannotTell as error:
+                world.missing[name] = str(error)
+                continue
             if not answer.is_success:
                 world.missing[name] = f"{name} was not let in at first login: {answer.status} {answer.code}".rstrip() + "."
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+import jwt
 import pytest
 
 from capliquify_ops.configuration import load_settings
 from capliquify_ops.configuration.system import SystemClock, new_run
 from capliquify_ops.isolation import build_world
 from capliquify_ops.isolation.people import parts_of
+from capliquify_ops.reference import keys
 from capliquify_ops.reference import stack as embedded
 from capliquify_ops.reference import tokens as embedded_tokens
 
@@ -177,6 +179,12 @@ class Tokens:
 
     def tokens(self, requests):
         return embedded_tokens.make_tokens(self._folder, requests, self._clock)
+
+    def signed(self, request, claims):
+        """The claims of a valid session, overlaid, under the stack's own key: what a provider with that key can make."""
+        token = self.tokens([request])[0]
+        key = (self._folder / keys.SIGNING).read_text()
+        return jwt.encode(parts_of(token)[1] | claims, key, algorithm="RS256", headers={"kid": keys.KEY_ID})
 
     def forget(self, run):
         embedded_tokens.forget(self._folder, run)

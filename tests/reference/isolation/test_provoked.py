@@ -1,6 +1,7 @@
 """Every scenario and built control goes red through a service that does one thing wrong, and green again afterwards."""
 
 import base64
+import dataclasses
 import json
 import re
 import threading
@@ -39,6 +40,27 @@ PROOFS = {
     "unsigned tokens are believed",
     "members administrate",
     "viewers write",
+    "a tenant id in another header wins",
+    "viewers order forecasts and change products",
+    "the key in the token's own header is believed",
+    "writes at once land in the tenant of the last one",
+    "nobody is somebody",
+    "any token is somebody's",
+    "sign-out honoured on the profile only",
+    "the organisation is guessed",
+    "the expiry is not looked at",
+    "any issuer is believed",
+    "writes need nobody",
+    "a session in use cannot be signed out",
+    "the organisation is guessed for writes",
+    "any session may write",
+    "changes follow the header",
+    "a verified token never ends",
+    "unsigned tokens may write",
+    "members make themselves owners",
+    "a role holds in every tenant",
+    "a deletion outlives the demotion",
+    "a method override is obeyed",
 }
 WITHIN_ONE_TENANT = {
     "a promotion to admin",
@@ -46,6 +68,15 @@ WITHIN_ONE_TENANT = {
     "a viewer's change is made and refused",
     "members administrate",
     "viewers write",
+    "viewers order forecasts and change products",
+    "the organisation is guessed",
+    "the organisation is guessed for writes",
+    "the expiry is not looked at",
+    "a verified token never ends",
+    "members make themselves owners",
+    "a role holds in every tenant",
+    "a deletion outlives the demotion",
+    "a method override is obeyed",
 }
 """Faults whose witness is another tenant's secret or a changed row; the others are answers against the contract."""
 
@@ -477,6 +508,285 @@ FAULTS["sec_017_guessed_ids", "a header tells that it exists"] = lambda cast, to
 FAULTS["sec_017_guessed_ids", "another text tells that it exists"] = lambda cast, tools: _telling(
     cast, lambda answer: answer.saying(answer.document | {"message": "This belongs to somebody else."})
 )
+
+
+@fault("int_03_invalid_session", "sign-out honoured on the profile only")
+def _(cast, tools):
+    def lie(request, forward):
+        answer = forward(request)
+        is_refused = answer.status == 401 and request.route != "/api/users/profile" and cast.who(request)
+        return forward(cast.as_(request, cast.who(request))) if is_refused else answer
+
+    return lie
+
+
+@fault("sec_010_starter_premium", "premium features unchecked on writes")
+def _(cast, tools):
+    def lie(request, forward):
+        answer = forward(request)
+        if request.method == "POST" and answer.status == 403 and cast.who(request).startswith("s."):
+            return forward(cast.as_(request, "b.owner"))
+        return answer
+
+    return lie
+
+
+@fault("sec_009_viewer_writes", "viewers order forecasts and change products")
+def _(cast, tools):
+    def lie(request, forward):
+        is_open = request.method == "PATCH" or request.route == "/api/forecasts/ai"
+        return forward(cast.as_(request, "a.owner") if is_open and cast.who(request) == "a.viewer" else request)
+
+    return lie
+
+
+@fault("sec_002_organization_header", "a tenant id in another header wins")
+def _(cast, tools):
+    def lie(request, forward):
+        named = [key for key, tenant in cast.world.tenants.items() if tenant.id == request.header("X-Tenant-ID")]
+        return forward(cast.as_(request, f"{named[0]}.owner") if named and named[0] in "ab" else request)
+
+    return lie
+
+
+@fault("sec_005_tampered_token", "the key in the token's own header is believed")
+def _(cast, tools):
+    def lie(request, forward):
+        header, claims = parts_of(request.token)
+        owner = cast.owner_of(claims.get("org_id"))
+        return forward(cast.as_(request, owner) if "jwk" in header and owner else request)
+
+    return lie
+
+
+@fault("sec_015_own_rows_only", "a dashboard of the neighbour's totals")
+def _(cast, tools):
+    def lie(request, forward):
+        is_total = request.route == "/api/dashboard" and cast.who(request).startswith("b.")
+        return forward(cast.as_(request, "a.owner") if is_total else request)
+
+    return lie
+
+
+@fault("sec_016_concurrent_search_path", "writes at once land in the tenant of the last one")
+def _(cast, tools):
+    under_way, current = [0], [""]
+    lock = threading.Lock()
+
+    def lie(request, forward):
+        who = cast.who(request)
+        if request.method != "POST" or who[:2] not in {"a.", "b."}:
+            return forward(request)
+        with lock:
+            under_way[0] += 1
+            current[0] = who if under_way[0] == 1 else current[0]
+        try:
+            return forward(cast.as_(request, current[0]) if under_way[0] > 1 else request)
+        finally:
+            with lock:
+                under_way[0] -= 1
+
+    return lie
+
+
+WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+
+
+def _remembering(cast, is_remembered):
+    """A service that remembers tokens once it accepted them: refused later, they still open what they opened."""
+    accepted = set()
+
+    def lie(request, forward):
+        answer = forward(request)
+        if answer.status < 400:
+            accepted.add(request.token)
+        if answer.status == 401 and request.token in accepted and is_remembered(request):
+            return forward(cast.as_(request, cast.who(request)))
+        return answer
+
+    return lie
+
+
+@fault("sec_004_expired_token", "a verified token never ends")
+def _(cast, tools):
+    return _remembering(cast, lambda request: request.claims.get("exp", 1e12) < time.time())
+
+
+@fault("int_03_invalid_session", "a session in use cannot be signed out")
+def _(cast, tools):
+    return _remembering(cast, lambda request: True)
+
+
+@fault("sec_006_foreign_environment", "the issuer is not looked at")
+def _(cast, tools):
+    return _unchecked(cast, "iss")
+
+
+@fault("sec_006_foreign_environment", "the authorised party is not looked at")
+def _(cast, tools):
+    return _unchecked(cast, "azp")
+
+
+def _unchecked(cast, claim):
+    def lie(request, forward):
+        is_other = "another-environment" in str(request.claims.get(claim))
+        return forward(cast.as_(request, cast.who(request)) if is_other else request)
+
+    return lie
+
+
+def _as_before(cast, who, instead, methods):
+    """What somebody was allowed once stays allowed: the role is remembered by method and route."""
+    allowed = set()
+
+    def lie(request, forward):
+        answer = forward(request)
+        key = request.method, ITEM.sub("item", request.route)
+        if cast.who(request) == who and request.method in methods:
+            if answer.status < 400:
+                allowed.add(key)
+            elif answer.status == 403 and key in allowed:
+                return forward(cast.as_(request, instead))
+        return answer
+
+    return lie
+
+
+@fault("sec_007_member_to_admin", "a role outlives the demotion")
+def _(cast, tools):
+    return _as_before(cast, "a.admin", "a.owner", {"GET"})
+
+
+@fault("sec_007_member_to_admin", "a deletion outlives the demotion")
+def _(cast, tools):
+    return _as_before(cast, "a.admin", "a.owner", {"DELETE"})
+
+
+@fault("sec_008_admin_to_owner", "an owner's role outlives the demotion")
+def _(cast, tools):
+    return _as_before(cast, "a.coowner", "a.owner", {"PATCH"})
+
+
+@fault("sec_007_member_to_admin", "a role holds in every tenant")
+def _(cast, tools):
+    def lie(request, forward):
+        is_elsewhere = str(request.claims.get("sub", "")).endswith("_elsewhere")
+        owner = cast.owner_of(request.organization)
+        return forward(cast.as_(request, owner) if is_elsewhere and owner == "b.owner" else request)
+
+    return lie
+
+
+@fault("sec_007_member_to_admin", "members make themselves owners")
+def _(cast, tools):
+    def lie(request, forward):
+        is_open = request.method == "PATCH" and cast.who(request) == "a.member" and b'"owner"' in request.body
+        return forward(cast.as_(request, "a.owner") if is_open else request)
+
+    return lie
+
+
+@fault("sec_009_viewer_writes", "a method override is obeyed")
+def _(cast, tools):
+    def lie(request, forward):
+        method = request.header("X-HTTP-Method-Override")
+        if method and cast.who(request) == "a.viewer":
+            return forward(dataclasses.replace(cast.as_(request, "a.owner"), method=method))
+        return forward(request)
+
+    return lie
+
+
+def _tolerated(cast, tools, code, methods=None):
+    """What a tenant's standing forbids is answered with an empty success."""
+
+    def lie(request, forward):
+        answer = forward(request)
+        is_told = code in answer.body and cast.who(request) == "x.owner" and request.method in (methods or WRITES | {"GET"})
+        return tools.ok({}, 201 if request.method == "POST" else 200) if is_told else answer
+
+    return lie
+
+
+@fault("int_07_suspended", "cancelled is let in")
+def _(cast, tools):
+    return _tolerated(cast, tools, b"subscription_cancelled")
+
+
+@fault("int_07_suspended", "past due may write")
+def _(cast, tools):
+    return _tolerated(cast, tools, b"payment_required")
+
+
+@fault("int_07_suspended", "past due may delete")
+def _(cast, tools):
+    return _tolerated(cast, tools, b"payment_required", {"DELETE"})
+
+
+@fault("int_07_suspended", "a trial never ends")
+def _(cast, tools):
+    return _tolerated(cast, tools, b"trial_expired")
+
+
+@fault("int_07_suspended", "a deleted tenant lives on")
+def _(cast, tools):
+    return _tolerated(cast, tools, b"tenant_not_found")
+
+
+@fault("int_07_suspended", "only reads are suspended")
+def _(cast, tools):
+    return _tolerated(cast, tools, b"subscription_suspended", WRITES)
+
+
+@fault("int_07_suspended", "past due is shut out")
+def _(cast, tools):
+    def lie(request, forward):
+        answer = forward(request)
+        if request.method != "GET" and answer.status == 402:
+            shut[0] = True
+        is_shut = shut[0] and request.route == "/api/dashboard" and cast.who(request) == "x.owner" and answer.status == 200
+        return tools.answer(402).saying({"error": "payment_required"}) if is_shut else answer
+
+    shut = [False]
+    return lie
+
+
+@fault("int_02_missing_authorization", "writes need nobody")
+def _(cast, tools):
+    def lie(request, forward):
+        return forward(cast.as_(request, "a.member") if request.method in WRITES and not request.token else request)
+
+    return lie
+
+
+@fault("int_04_missing_organization", "the organisation is guessed for writes")
+def _(cast, tools):
+    def lie(request, forward):
+        is_open = request.method in WRITES and not request.organization
+        return forward(request.with_header("X-Organization-ID", request.claims.get("org_id")) if is_open else request)
+
+    return lie
+
+
+@fault("int_05_not_a_member", "any session may write")
+@fault("sec_001_other_tenants_data", "changes follow the header")
+def _(cast, tools):
+    def lie(request, forward):
+        owner = cast.owner_of(request.organization)
+        is_open = request.method in WRITES - {"POST"} and owner in {"a.owner", "b.owner"} and "_owner" in str(request.claims)
+        return forward(cast.as_(request, owner) if is_open else request)
+
+    return lie
+
+
+@fault("sec_005_tampered_token", "unsigned tokens may write")
+def _(cast, tools):
+    def lie(request, forward):
+        is_unsigned = str(parts_of(request.token)[0].get("alg", "")).lower() == "none" and request.method in WRITES
+        return forward(cast.as_(request, cast.who(request)) if is_unsigned and cast.who(request) else request)
+
+    return lie
+
 
 BUILT = [row.check for row in (*scenarios(), *controls()) if row.measure]
 

@@ -1,9 +1,11 @@
 """A service that is ill, away or busy is neither a leak nor a pass."""
 
 import itertools
+import threading
 
 import pytest
 
+from capliquify_ops.http_client import Client
 from capliquify_ops.isolation import controls, run_control, run_scenario, scenarios
 from capliquify_ops.model.outcome import Grade, Outcome
 
@@ -15,6 +17,8 @@ POSITIVE = {
     "int_17_b_sees_only_b",
 }
 """Scenarios that claim a success: a service that serves nobody fails them."""
+MANY_AT_ONCE = "sec_016_concurrent_search_path"
+"""Sends more at once than a service must serve: being turned away is an answer there."""
 
 
 def run(check, world):
@@ -54,6 +58,67 @@ def test_a_service_that_goes_away(check, world, lie):
     found = run(check, world)
     assert found.outcome is Outcome.INCONCLUSIVE, found.why
     assert "cannot be reached" in found.why, found.why
+
+
+@pytest.mark.parametrize("check", BUILT)
+@pytest.mark.parametrize(("status", "at"), [(503, 0), (503, 4), (503, 21), (502, 4), (504, 9)])
+def test_one_request_that_cannot_be_answered(check, status, at, world, make, lie):
+    """One 502, 503 or 504 says nothing about what would have been answered: the check could not tell, and is never failing."""
+    turns = itertools.count()
+    away = make.answer(status, body=b'{"success": false, "error": "database_unavailable"}')
+    lie(lambda request, forward: away if next(turns) == at else forward(request))
+    found = run(check, world)
+    if next(turns) <= at or check == MANY_AT_ONCE:
+        assert found.outcome in {Outcome.HEALTHY, Outcome.INCONCLUSIVE}, found.why
+    else:
+        assert found.outcome is Outcome.INCONCLUSIVE, found.why
+        assert str(status) in found.why
+
+
+@pytest.mark.parametrize("check", BUILT)
+def test_what_is_looked_at_afterwards_is_not_shown(check, world, cast, make, lie):
+    """A tenant's owner cannot read while the check looks for what a probe left behind: nothing was changed for all that is known."""
+    away, turns = make.answer(503, body=b"{}"), itertools.count()
+    lie(lambda request, forward: away if cast.who(request) == "a.owner" and next(turns) > 1 else forward(request))
+    found = run(check, world)
+    assert found.outcome is not Outcome.FAILING, found.why
+
+
+@pytest.mark.parametrize("check", BUILT)
+def test_a_service_that_stops_answering(check, world, lie, monkeypatch):
+    """Requests that are never answered run into the timeout: the check could not tell."""
+    turns, over = itertools.count(), threading.Event()
+
+    def stuck(request, forward):
+        return forward(request) if next(turns) < 1 else over.wait(20) and None
+
+    with Client(world.target.base_url, timeout_s=0.2) as impatient:
+        monkeypatch.setattr(world.caller, "client", impatient)
+        lie(stuck)
+        try:
+            found = run(check, world)
+        finally:
+            over.set()
+    assert found.outcome is Outcome.INCONCLUSIVE, found.why
+    assert "in time" in found.why or "cannot be reached" in found.why, found.why
+
+
+def test_concurrent_requests_of_one_tenant_that_are_all_turned_away(world, cast, make, lie):
+    """Where no concurrent request of a tenant is served, tenants were not seen to be kept apart: that is no pass."""
+    busy, turns = make.answer(503, body=b"{}"), itertools.count()
+    lie(lambda request, forward: busy if cast.who(request) == "b.owner" and 1 <= next(turns) <= 10 else forward(request))
+    found = run(MANY_AT_ONCE, world)
+    assert found.outcome is Outcome.INCONCLUSIVE, found.why
+    assert "none of its requests was served" in found.why
+
+
+def test_some_concurrent_requests_that_are_turned_away(world, cast, make, lie):
+    """A service that turns some of many concurrent requests away is healthy, and the finding says what was not seen."""
+    busy, turns = make.answer(503, body=b"{}"), itertools.count()
+    lie(lambda request, forward: busy if cast.who(request) == "b.owner" and 1 <= next(turns) <= 4 else forward(request))
+    found = run(MANY_AT_ONCE, world)
+    assert (found.outcome, found.grade) == (Outcome.HEALTHY, Grade.WEAK), found.why
+    assert found.examined == found.eligible - 4
 
 
 def test_what_was_seen_before_it_went_away_counts(world, cast, lie):
