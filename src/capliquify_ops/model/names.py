@@ -1,6 +1,7 @@
 """Names that are parsed once, where they enter, and then trusted."""
 
 import re
+import unicodedata
 import uuid
 from typing import NewType
 
@@ -20,6 +21,16 @@ SLUG_LENGTH = 50
 _CHECK = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _RESERVED_SLUGS = frozenset({"admin", "api", "app", "default", "postgres", "public", "root", "system", "template", "www"})
+
+_SQL_RESERVED = (
+    "all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create current_catalog"
+    " current_date current_role current_time current_timestamp current_user default deferrable desc distinct do else end except"
+    " false fetch for foreign from grant group having in initially intersect into lateral leading limit localtime localtimestamp"
+    " not null offset on only or order placing primary references returning select session_user some symmetric system_user table"
+    " then to trailing true union unique user using variadic when where window with"
+)
+"""What pg_get_keywords() calls reserved, in every supported version."""
+_SQL_WORDS = frozenset(_SQL_RESERVED.split())
 
 
 def check_id(text: str) -> CheckId:
@@ -49,11 +60,29 @@ def schema_name(text: str) -> SchemaName:
 
 
 def slug(text: str) -> Slug:
-    """Parse a new tenant's slug: lower case ASCII, digits and inner dashes, at most 50, not reserved."""
+    """Parse a new tenant's slug: lower case ASCII, digits and inner dashes, at most 50, no word that PostgreSQL or we reserve."""
     if len(text) > SLUG_LENGTH:
-        raise UsageError(f"The slug has {len(text)} characters; the limit is {SLUG_LENGTH}.")
+        raise UsageError(f"The slug has {len(text)} characters; the limit is {SLUG_LENGTH}.", hint="Choose a shorter one.")
+    if text.lower().startswith(("pg-", "pg_")):
+        raise UsageError(f"{text!r} cannot be a slug: PostgreSQL keeps names with pg for itself.", hint="Choose another one.")
     if not _SLUG.fullmatch(text):
-        raise UsageError(f"{text!r} cannot be a slug: lower case letters a-z, digits and dashes inside.")
-    if text in _RESERVED_SLUGS:
+        message = f"{text!r} cannot be a slug: {_stranger(text)}."
+        raise UsageError(message, hint="Lower case letters a-z, digits and dashes inside.")
+    if text in _RESERVED_SLUGS or text in _SQL_WORDS:
         raise UsageError(f"{text!r} cannot be a slug: the word is reserved.", hint="Choose another one.")
     return Slug(text)
+
+
+def storable(text: str) -> str:
+    """Refuse text that PostgreSQL cannot store: NUL, or bytes that are no character."""
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise UsageError(f"{text[:80]!r} cannot be stored: it holds NUL or bytes that are not UTF-8.", hint="Type it again.")
+    return text
+
+
+def _stranger(text: str) -> str:
+    """Name what does not belong: a Cyrillic letter looks like a Latin one."""
+    found = next((one for one in text if not re.fullmatch("[a-z0-9-]", one)), None)
+    if found is None:
+        return "it is empty" if not text else "a dash stands at its start or end"
+    return f"it holds {found!r} ({unicodedata.name(found, f'U+{ord(found):04X}').lower()})"

@@ -8,9 +8,10 @@ from capliquify_ops.database import Session, fill, load
 from capliquify_ops.model import names
 from capliquify_ops.model.errors import StatementFailed, TenantConflict, UsageError
 from capliquify_ops.model.names import SchemaName, TenantId
-from capliquify_ops.model.plan import Plan, Step
+from capliquify_ops.model.plan import Plan
 from capliquify_ops.model.roles import Roles
-from capliquify_ops.tenants.audit import facts_of, write_audit
+from capliquify_ops.tenants.acts import Act, perform
+from capliquify_ops.tenants.audit import AUDIT_STEP, facts_of, write_audit
 from capliquify_ops.tenants.ownership import as_owner, lock_tenant
 from capliquify_ops.tenants.registry import PRODUCT_REGISTRY, Tenant, find, registry_names
 
@@ -19,6 +20,20 @@ TRIAL = timedelta(days=14)
 _TIERS = ("starter", "professional", "enterprise")
 _STATUSES = ("trial", "active")
 _UNIQUE_VIOLATION, _DUPLICATE_SCHEMA = "23505", "42P06"
+_INSERT = (
+    "INSERT INTO public.tenants (id, slug, name, schema_name, clerk_organization_id, subscription_tier, subscription_status,"
+    " trial_ends_at, max_users, max_entities, features)"
+    " SELECT :'id'::uuid, :'slug', :'name', :'schema', :'organization', d.tier, :'status'::public.subscription_status,"
+    " CASE WHEN :'status' = 'trial' THEN pg_catalog.now() + :'trial'::interval END, d.max_users, d.max_entities, d.features"
+    " FROM public.tier_defaults() AS d WHERE d.tier::text = :'tier'"
+)
+_PROVISION = "SELECT public.create_tenant_schema(:'id')"
+_SPEAK = "SELECT pg_catalog.set_config('app.tenant_id', :'id', true)"
+_INSERT_OWNER = (
+    "INSERT INTO public.users (clerk_user_id, email, full_name, tenant_id, role)"
+    " VALUES (:'user', :'email', nullif(:'name', ''), :'id', 'owner')"
+)
+_INSERT_COMPANY = """INSERT INTO :"schema".companies (name) VALUES (:'name')"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +63,30 @@ class NewTenant:
     def __post_init__(self) -> None:
         """Refuse what the database would refuse later, or would store as something else."""
         names.slug(self.slug)
-        if self.tier not in _TIERS:
-            raise UsageError(f"{self.tier!r} is not a tier.", hint=f"One of: {', '.join(_TIERS)}")
+        require_tier(self.tier)
         if self.status not in _STATUSES:
             raise UsageError(f"A tenant cannot start as {self.status!r}.", hint=f"One of: {', '.join(_STATUSES)}")
         if not self.name.strip() or not self.organization.strip():
             raise UsageError("A tenant needs a name and an organisation.")
+        if self.trial <= timedelta(0):
+            raise UsageError("A trial lasts longer than nothing.", hint="To start without one: --status active")
+        for text in (self.name, self.organization, self.company, *self._owner_texts()):
+            names.storable(text)
         names.schema_name(self.schema)
+
+    def _owner_texts(self) -> tuple[str, ...]:
+        return (self.owner.clerk_user_id, self.owner.email, self.owner.full_name or "") if self.owner else ()
 
     @property
     def schema(self) -> SchemaName:
         """The name of the schema to create."""
         return SchemaName(self.schema_name or f"tenant_{self.id.hex}")
+
+
+def require_tier(tier: str) -> None:
+    """Refuse what is not a tier."""
+    if tier not in _TIERS:
+        raise UsageError(f"{tier!r} is not a tier.", hint=f"One of: {', '.join(_TIERS)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,24 +123,42 @@ def _create(session: Session, roles: Roles, new: NewTenant, actor: str, run: str
         lock_tenant(session, new.id)
         _refuse_collisions(session, new)
         with as_owner(session, roles):
-            _insert(session, new)
-            session.value("SELECT public.create_tenant_schema(%(id)s)", {"id": new.id})
-            _insert_first_user(session, new)
-            _insert_company(session, new)
+            perform(session, _acts(new))
             tenant = find(session, str(new.id))
             write_audit(session, actor=actor, plan=_plan(new), tenant=tenant, after=facts_of(tenant), run=run)
         return tenant
 
 
 def _plan(new: NewTenant) -> Plan:
-    steps = [Step(f"insert the registry row of {new.slug}"), Step(f"create the schema {new.schema} with the tenant tables")]
+    steps = (*(act.step() for act in _acts(new)), AUDIT_STEP)
+    concerns = {"tier": new.tier, "status": new.status, "organization": new.organization, "schema": new.schema}
+    return Plan("tenant create", new.slug, steps, MappingProxyType(concerns))
+
+
+def _acts(new: NewTenant) -> tuple[Act, ...]:
+    one = {"id": str(new.id), "schema": new.schema}
+    acts = [
+        Act(f"insert the registry row of {new.slug}", _INSERT, {**one, **_values(new)}, rows=1),
+        Act(f"create the schema {new.schema} with the tenant tables", _PROVISION, one),
+    ]
     if new.owner:
-        steps.append(Step(f"insert {new.owner.clerk_user_id} as owner"))
+        user = {"user": new.owner.clerk_user_id, "email": new.owner.email, "name": new.owner.full_name or ""}
+        acts.append(Act("say whose rows come next, for row security", _SPEAK, one))
+        acts.append(Act(f"insert {new.owner.clerk_user_id} as owner", _INSERT_OWNER, {**one, **user}, rows=1))
     if new.company:
-        steps.append(Step("insert the first company"))
-    steps.append(Step("write the audit"))
-    concerns = {"tier": new.tier, "status": new.status, "organization": new.organization}
-    return Plan("tenant create", new.slug, tuple(steps), MappingProxyType(concerns))
+        acts.append(Act(f"insert the first company {new.company}", _INSERT_COMPANY, {**one, "name": new.company}, rows=1))
+    return tuple(acts)
+
+
+def _values(new: NewTenant) -> dict[str, str]:
+    return {
+        "slug": new.slug,
+        "name": new.name,
+        "organization": new.organization,
+        "status": new.status,
+        "trial": f"{new.trial.total_seconds():.0f} seconds",
+        "tier": new.tier,
+    }
 
 
 def _refuse_collisions(session: Session, new: NewTenant) -> None:
@@ -137,41 +182,3 @@ def _sentence(new: NewTenant, found: _Collision) -> tuple[str]:
             return (f"The schema {new.schema!r} exists without being registered: an orphan, or another use of the name.",)
         case _:
             return (f"The schema name {new.schema!r} differs from the existing {found.name!r} in letter case only.",)
-
-
-def _insert(session: Session, new: NewTenant) -> None:
-    session.execute(
-        "INSERT INTO public.tenants (id, slug, name, schema_name, clerk_organization_id, subscription_tier, subscription_status,"
-        " trial_ends_at, max_users, max_entities, features)"
-        " SELECT %(id)s, %(slug)s, %(name)s, %(schema)s, %(organization)s, d.tier, %(status)s::public.subscription_status,"
-        " CASE WHEN %(status)s = 'trial' THEN pg_catalog.now() + %(trial)s END, d.max_users, d.max_entities, d.features"
-        " FROM public.tier_defaults() AS d WHERE d.tier::text = %(tier)s",
-        {
-            "id": new.id,
-            "slug": new.slug,
-            "name": new.name,
-            "schema": new.schema,
-            "organization": new.organization,
-            "status": new.status,
-            "trial": new.trial,
-            "tier": new.tier,
-        },
-    )
-
-
-def _insert_first_user(session: Session, new: NewTenant) -> None:
-    if new.owner is None:
-        return
-    # Row security holds for the owner role too: the transaction has to say for which tenant it writes.
-    session.execute("SELECT pg_catalog.set_config('app.tenant_id', %(id)s, true)", {"id": str(new.id)})
-    session.execute(
-        "INSERT INTO public.users (clerk_user_id, email, full_name, tenant_id, role)"
-        " VALUES (%(user)s, %(email)s, %(name)s, %(id)s, 'owner')",
-        {"user": new.owner.clerk_user_id, "email": new.owner.email, "name": new.owner.full_name, "id": new.id},
-    )
-
-
-def _insert_company(session: Session, new: NewTenant) -> None:
-    if new.company:
-        query = fill('INSERT INTO :"schema".companies (name) VALUES (%(name)s)', {"schema": new.schema})
-        session.execute(query, {"name": new.company})

@@ -1,30 +1,20 @@
 """Delete a tenant softly: it is marked and cancelled, nothing of its data goes. The purge comes after retention."""
 
-from dataclasses import dataclass
-from types import MappingProxyType
-
 from capliquify_ops.database import Session
-from capliquify_ops.model.errors import TenantConflict, TenantNotFound, UsageError
-from capliquify_ops.model.names import TenantId
-from capliquify_ops.model.plan import Plan, Step
+from capliquify_ops.model.errors import UsageError
+from capliquify_ops.model.plan import Plan
 from capliquify_ops.model.roles import Roles
-from capliquify_ops.tenants.audit import facts_of, write_audit
-from capliquify_ops.tenants.ownership import as_owner, lock_tenant
-from capliquify_ops.tenants.registry import Tenant, find
+from capliquify_ops.tenants.acts import Act
+from capliquify_ops.tenants.quarantine import outside_dependents
+from capliquify_ops.tenants.registry import Tenant
+from capliquify_ops.tenants.status import Change, StatusResult, change, plan_change
 
-
-@dataclass(frozen=True, slots=True)
-class DeleteResult:
-    """The tenant's row before and after."""
-
-    before: Tenant
-    after: Tenant
+DeleteResult = StatusResult
 
 
 def plan_delete(session: Session, key: str) -> Plan:
     """Return what `delete` would do. Raises TenantNotFound, and TenantConflict for a tenant that is deleted already."""
-    with session.transaction():
-        return _plan(_live(find(session, key)))
+    return plan_change(session, "delete", key, _prepare)
 
 
 def delete(session: Session, roles: Roles, key: str, *, confirm: str, actor: str, run: str | None = None) -> DeleteResult:
@@ -32,44 +22,33 @@ def delete(session: Session, roles: Roles, key: str, *, confirm: str, actor: str
 
     Raises UsageError for another word, TenantNotFound, and TenantConflict for a tenant that is deleted already.
     """
-    with session.transaction():
-        before = find(session, key)
-        if confirm != before.slug:
-            raise UsageError(f"Nothing was deleted: the confirmation is not {before.slug!r}.", hint="Type the tenant's slug.")
-        lock_tenant(session, before.id)
-        before = _live(find(session, str(before.id)))
-        with as_owner(session, roles):
-            mark_deleted(session, before.id)
-            after = find(session, str(before.id))
-            write_audit(
-                session, actor=actor, plan=_plan(before), tenant=before, before=facts_of(before), after=facts_of(after), run=run
-            )
-        return DeleteResult(before, after)
+
+    def prepare(session: Session, tenant: Tenant) -> Change:
+        require_confirmed(tenant, confirm)
+        return _prepare(session, tenant)
+
+    return change(session, roles, "delete", key, prepare, actor=actor, run=run)
 
 
-def mark_deleted(session: Session, tenant: TenantId) -> None:
-    """Set the mark, as the owner, within the open transaction. Raises TenantNotFound when no row was changed."""
-    changed = session.execute(
+def require_confirmed(tenant: Tenant, confirm: str) -> None:
+    """Refuse another word than the tenant's slug."""
+    if confirm != tenant.slug:
+        raise UsageError(f"Nothing was deleted: the confirmation is not {tenant.slug!r}.", hint="Type the tenant's slug.")
+
+
+def mark_deleted(tenant: Tenant) -> Act:
+    """Return the statement that marks a live tenant."""
+    return Act(
+        "set deleted_at and the status cancelled: the service answers tenant_not_found from then on",
         "UPDATE public.tenants SET deleted_at = pg_catalog.now(), subscription_status = 'cancelled'"
-        " WHERE id = %(id)s AND deleted_at IS NULL",
-        {"id": tenant},
+        " WHERE id = :'id' AND deleted_at IS NULL",
+        {"id": str(tenant.id)},
+        rows=1,
     )
-    if changed != 1:
-        raise TenantNotFound(f"No live tenant has the id {tenant}: nothing was deleted.", hint="See: capliquify-ops tenant list")
 
 
-def _live(tenant: Tenant) -> Tenant:
-    if tenant.deleted_at is not None:
-        when = tenant.deleted_at.strftime("%Y-%m-%d %H:%M")
-        raise TenantConflict(f"The tenant {tenant.slug!r} was deleted at {when} UTC already.", hint="It waits for the purge.")
-    return tenant
-
-
-def _plan(tenant: Tenant) -> Plan:
-    steps = (
-        Step("set deleted_at and the status cancelled: the service answers tenant_not_found from then on"),
-        Step("write the audit"),
-    )
-    warnings = (f"The schema {tenant.schema_name} and all rows stay until the purge; slug and schema name stay taken.",)
-    concerns = MappingProxyType({"status": tenant.subscription_status, "schema": tenant.schema_name})
-    return Plan("tenant delete", tenant.slug, steps, concerns, warnings, destructive=True)
+def _prepare(session: Session, tenant: Tenant) -> Change:
+    kept = f"The schema {tenant.schema_name} and all rows stay until the purge; slug and schema name stay taken."
+    needed = outside_dependents(session, tenant.schema_name)
+    outside = (f"Needed from outside, so the purge will refuse: {'; '.join(needed)}.",) if needed else ()
+    return Change((mark_deleted(tenant),), (kept, *outside), destructive=True)

@@ -6,6 +6,7 @@ from capliquify_ops.database import Session
 from capliquify_ops.model.errors import TenantConflict, UsageError
 from capliquify_ops.model.plan import Plan, Step
 from capliquify_ops.model.roles import Roles
+from capliquify_ops.tenants.acts import perform
 from capliquify_ops.tenants.audit import facts_of, write_audit
 from capliquify_ops.tenants.delete import mark_deleted
 from capliquify_ops.tenants.ownership import as_owner, lock_tenant
@@ -33,7 +34,7 @@ def discard(session: Session, roles: Roles, key: str, *, run: str, actor: str) -
                 message = f"The tenant {tenant.slug!r} was not created by the run {run[:80]!r}."
                 raise TenantConflict(message, hint="To delete a tenant: capliquify-ops tenant delete")
             if tenant.deleted_at is None:
-                mark_deleted(session, tenant.id)
+                perform(session, (mark_deleted(tenant),))
             if session.value(_SCHEMA_EXISTS, {"schema": tenant.schema_name}):
                 session.value("SELECT public.delete_tenant_schema(%(id)s)", {"id": tenant.id})
             session.execute("DELETE FROM public.tenants WHERE id = %(id)s", {"id": tenant.id})

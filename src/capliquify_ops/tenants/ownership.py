@@ -38,6 +38,12 @@ def lock_tenant(session: Session, tenant: TenantId) -> None:
     )
 
 
+def try_lock_tenant(session: Session, tenant: TenantId) -> bool:
+    """Take the tenant's lock until the transaction ends if nobody has it, and say whether."""
+    query = "SELECT pg_catalog.pg_try_advisory_xact_lock(%(locks)s::int, pg_catalog.hashtext(%(tenant)s))"
+    return bool(session.value(query, {"locks": TENANT_LOCKS, "tenant": str(tenant)}))
+
+
 def lock_installation(session: Session) -> None:
     """Wait for the database's installation lock until the transaction ends."""
     session.execute("SELECT pg_catalog.pg_advisory_xact_lock(%(locks)s::int, 0)", {"locks": INSTALL_LOCKS})

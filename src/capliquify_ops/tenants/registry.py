@@ -1,5 +1,6 @@
 """The registry: which tenants there are, by whatever name a person has at hand."""
 
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,8 @@ from capliquify_ops.model.errors import ConfigurationInvalid, TenantConflict, Te
 from capliquify_ops.model.names import SchemaName, Slug, TenantId
 
 PRODUCT_REGISTRY = "public.tenants"
+_ALMOST_UUID = re.compile(r"[0-9A-Fa-f]{7,9}-[0-9A-Za-z-]{20,30}|[0-9a-f]{31}|[0-9a-f]{33}")
+_HAS_SCHEMA = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace AS n WHERE n.nspname::text = %(name)s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +57,31 @@ def find(session: Session, key: str, *, registry: str = PRODUCT_REGISTRY) -> Ten
         named = ", ".join(f"{_what(tenant, key)} of {tenant.slug!r} ({tenant.id})" for tenant in found)
         raise TenantConflict(f"{key!r} names {len(found)} tenants: {named}.", hint="Give the id instead.")
     if not found:
-        shown = key[:80]
-        message = f"No tenant has {shown!r} as its id, slug, schema name or organisation."
-        raise TenantNotFound(message, hint="List them with: capliquify-ops tenant list")
+        raise _unknown(session, key)
     return found[0]
+
+
+def _unknown(session: Session, key: str) -> TenantNotFound:
+    """Say why a key names nobody, as far as it can be told."""
+    hint = "List them with: capliquify-ops tenant list"
+    shown = key[:80]
+    if _ALMOST_UUID.fullmatch(key) and _uuid(key) is None:
+        return TenantNotFound(f"{shown!r} looks like a tenant's id and is not one: a UUID has 32 hexadecimal digits.", hint=hint)
+    if session.value(_HAS_SCHEMA, {"name": _sendable(key)}):
+        message = f"The schema {shown!r} exists, but no tenant is registered for it."
+        return TenantNotFound(message, hint="See what it is: readiness, check registry_catalogue. Or: capliquify-ops tenant list")
+    return TenantNotFound(f"No tenant has {shown!r} as its id, slug, schema name or organisation.", hint=hint)
 
 
 def _rows(session: Session, registry: str, key: str | None, status: str | None, deleted: bool | None) -> list[Tenant]:
     query = fill(load("capliquify_ops.tenants", "registry").text, registry_names(registry))
-    key = None if key is None else key.replace("\0", "")
+    key = None if key is None else _sendable(key)
     return session.rows(query, Tenant, {"key": key, "id": _uuid(key), "status": status, "deleted": deleted})
+
+
+def _sendable(key: str) -> str:
+    """Replace what cannot be sent as text; no name holds it."""
+    return key.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def _uuid(key: str | None) -> uuid.UUID | None:
