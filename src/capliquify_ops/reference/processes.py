@@ -1,6 +1,7 @@
 """The processes that one supervisor starts: each in a session of its own, none of them outliving it."""
 
 import ctypes
+import errno
 import os
 import signal
 import subprocess
@@ -119,10 +120,22 @@ def wait_until(condition: Callable[[], bool], member: Member, timeout_s: float) 
     while not condition():
         ended = status(member)
         if ended is not None:
-            raise TargetUnreachable(f"{member.name} ended with {ended} while starting.{tail(member.log)}")
+            raise _failed(member, f"ended with {ended} while starting")
         if time.monotonic() > deadline:
-            raise TargetUnreachable(f"{member.name} was not ready after {timeout_s:g} s.{tail(member.log)}")
+            raise _failed(member, f"was not ready after {timeout_s:g} s")
         time.sleep(_POLL_S)
+
+
+def _failed(member: Member, how: str) -> TargetUnreachable:
+    said = tail(member.log)
+    if os.strerror(errno.ENOSPC) in said:
+        return no_space(str(member.log.parent))
+    return TargetUnreachable(f"{member.name} {how}.{said}")
+
+
+def no_space(where: str) -> TargetUnreachable:
+    """Return the error for a full disk."""
+    return TargetUnreachable(f"The embedded stack found no space left in {where}.", hint="Free 200 MB there, or set TMPDIR.")
 
 
 def _ask(member: Member) -> None:

@@ -5,17 +5,21 @@ error that kept it from starting) and then waits. It ends on SIGTERM, SIGINT and
 Should it be killed outright, the kernel ends its children, and the next start removes its folder.
 """
 
+import errno
 import os
 import sys
+import tempfile
 from contextlib import suppress
 
 from capliquify_ops.configuration.system import forget_libpq
 from capliquify_ops.model.errors import OpsError
 from capliquify_ops.reference.assembly import Assembly
 from capliquify_ops.reference.ending import Ended, Watch
+from capliquify_ops.reference.processes import no_space
 from capliquify_ops.reference.stack_protocol import Options, fault_to_line
 
 _STDIN, _STDOUT = 0, 1
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def main() -> int:
@@ -38,6 +42,10 @@ def main() -> int:
         pass
     except OpsError as error:
         fault = error
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        fault = no_space(str(error.filename2 or error.filename or tempfile.gettempdir()))
     finally:
         assembly.down()
     if fault is None:
