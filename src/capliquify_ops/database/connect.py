@@ -59,13 +59,16 @@ class Session:
             yield self
 
     @contextmanager
-    def snapshot(self, limits: SessionLimits) -> Iterator["Session"]:
-        """Open a READ ONLY transaction whose every statement sees the same moment, under limits of its own.
+    def snapshot(self, limits: SessionLimits, *, read_only: bool = True) -> Iterator["Session"]:
+        """Open a transaction whose every statement sees the same moment, under limits of its own.
 
         The moment is that of the first query: locks that are taken before it are held by then.
         """
-        before, isolation, read_only = self._limits, self._connection.isolation_level, self._connection.read_only
-        self._connection.isolation_level, self._connection.read_only = IsolationLevel.REPEATABLE_READ, True
+        before, isolation, was = self._limits, self._connection.isolation_level, self._connection.read_only
+        self._connection.isolation_level, self._connection.read_only = (
+            IsolationLevel.REPEATABLE_READ,
+            True if read_only or self.read_only else None,
+        )
         self._limits = limits
         try:
             with self.transaction():
@@ -73,7 +76,7 @@ class Session:
         finally:
             self._limits = before
             if not self._connection.closed:
-                self._connection.isolation_level, self._connection.read_only = isolation, read_only
+                self._connection.isolation_level, self._connection.read_only = isolation, was
 
     def _apply(self) -> None:
         limits = self._limits

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from capliquify_ops.database import Session
 from capliquify_ops.evidence.canonical import Plain, canonical, digest
@@ -57,12 +58,23 @@ def facts_of(tenant: Tenant) -> Facts:
     }
 
 
+class Subject(Protocol):
+    """Whom an audit row is about: a tenant, or one that an archive names."""
+
+    @property
+    def id(self) -> TenantId | None: ...
+    @property
+    def slug(self) -> str: ...
+    @property
+    def schema_name(self) -> str: ...
+
+
 def write_audit(
     session: Session,
     *,
     actor: str,
     plan: Plan,
-    tenant: Tenant,
+    tenant: Subject,
     before: Facts | None = None,
     after: Facts | None = None,
     run: str | None = None,
@@ -80,7 +92,7 @@ def write_step_audit(
 
 
 def _insert(
-    session: Session, values: Mapping[str, str | None], tenant: Tenant, before: Facts | None, after: Facts | None
+    session: Session, values: Mapping[str, str | None], tenant: Subject, before: Facts | None, after: Facts | None
 ) -> None:
     facts = {key: None if each is None else json.dumps(each) for key, each in (("before", before), ("after", after))}
     names = {"id": tenant.id, "slug": tenant.slug, "schema": tenant.schema_name}

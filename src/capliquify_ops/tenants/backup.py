@@ -17,6 +17,7 @@ from capliquify_ops.tenants.archive.manifest import FORMAT, Manifest, Needs, Ori
 from capliquify_ops.tenants.archive.shared import shared_tables
 from capliquify_ops.tenants.audit import facts_of
 from capliquify_ops.tenants.definitions import Definition, define
+from capliquify_ops.tenants.definitions.reading import schema_of
 from capliquify_ops.tenants.registry import PRODUCT_REGISTRY, Tenant, find, registry_names
 
 SHARED = ("tenants", "users", "subscriptions", "audit_logs")
@@ -29,7 +30,7 @@ _PACKAGE = "capliquify_ops.tenants.archive"
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a backup wrote: `sha256` is of the whole file, kept in the audit too, where nobody who holds the file can change it."""
+    """What a backup wrote. `sha256` is of the whole file; the audit keeps it too, out of reach of who holds the file."""
 
     path: str
     sha256: str
@@ -76,28 +77,34 @@ def backup_source(session: Session, source: Source, output: Path, *, tool: str) 
 
 def write_archive(session: Session, source: Source, file: BinaryIO, *, tool: str) -> tuple[str, int, Manifest]:
     """Write one archive to an open file and return its SHA-256, its size and its manifest. Raises as `backup`."""
+    archive = ArchiveWriter(file)
     with session.snapshot(LIMITS):
-        _prepare(session, source)
-        definition = define(session, source.schema)
-        before = _changes(session, definition)
-        script.refuse_long_rows(session, definition)
-        writer = script.ScriptWriter(ArchiveWriter(file))
-        sequences = _write(session, source, definition, writer)
-        manifest = _manifest(session, source, definition, writer, sequences, tool)
+        schema = schema_of(session, source.schema).oid
+        before = session.value(load(_PACKAGE, "changes"), {"schema": schema})
+        manifest = write_script(session, source, archive, tool=tool)
     with session.transaction():
-        if _changes(session, definition) != before:
+        if session.value(load(_PACKAGE, "changes"), {"schema": schema}) != before:
             raise SchemaChanged(f"The schema {source.schema} was changed while it was read.", hint="Run the backup again.")
-    digest = writer.archive.close(canonical(manifest))
-    return digest, writer.archive.bytes, manifest
+    return archive.close(canonical(manifest)), archive.bytes, manifest
+
+
+def write_script(session: Session, source: Source, archive: ArchiveWriter, *, tool: str) -> Manifest:
+    """Write the script within the open transaction and return the manifest. Raises as `backup`."""
+    _prepare(session, source)
+    definition = define(session, source.schema)
+    script.refuse_long_rows(session, definition)
+    writer = script.ScriptWriter(archive)
+    sequences = _write(session, source, definition, writer)
+    return _manifest(session, source, definition, writer, sequences, tool=tool)
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file that appears whole under its name, readable by its owner alone, or not at all. Raises ArchiveUnwritable."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    if path.exists():
+        raise ArchiveUnwritable(f"{path} exists: a backup never replaces a file.", hint="Choose another name, or a folder.")
     try:
-        if path.exists():
-            raise ArchiveUnwritable(f"{path} exists: a backup never replaces a file.", hint="Choose another name, or a folder.")
         with os.fdopen(
             os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb", buffering=1 << 18
         ) as file:
@@ -122,9 +129,7 @@ def _prepare(session: Session, source: Source) -> None:
     values = {**script.OUTPUT, "row_security": "off"}
     if source.tenant:
         values["app.tenant_id"] = str(source.tenant.id)
-    names = ", ".join(f"pg_catalog.set_config(%(n{i})s, %(v{i})s, true)" for i in range(len(values)))
-    pairs = {f"n{i}": name for i, name in enumerate(values)} | {f"v{i}": value for i, value in enumerate(values.values())}
-    session.value(f"SELECT {names}", pairs)
+    script.apply(session, values)
 
 
 def _write(session: Session, source: Source, definition: Definition, writer: script.ScriptWriter) -> list[script.Value]:
@@ -145,16 +150,13 @@ def _write(session: Session, source: Source, definition: Definition, writer: scr
     return sequences
 
 
-def _changes(session: Session, definition: Definition) -> str:
-    return str(session.value(load(_PACKAGE, "changes"), {"schema": definition.oid}))
-
-
 def _manifest(
     session: Session,
     source: Source,
     definition: Definition,
     writer: script.ScriptWriter,
     sequences: list[script.Value],
+    *,
     tool: str,
 ) -> Manifest:
     row = session.mappings(load(_PACKAGE, "origin"))[0]

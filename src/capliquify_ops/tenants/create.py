@@ -98,7 +98,7 @@ class _Collision:
 def plan_create(session: Session, new: NewTenant) -> Plan:
     """Return what `create` would do. Raises TenantConflict for the first name that is taken."""
     with session.transaction():
-        _refuse_collisions(session, new)
+        refuse_collisions(session, new)
     return _plan(new)
 
 
@@ -114,14 +114,14 @@ def create(session: Session, roles: Roles, new: NewTenant, *, actor: str, run: s
             raise
         race = fault
     with session.transaction():
-        _refuse_collisions(session, new)
+        refuse_collisions(session, new)
     raise TenantConflict(f"Another creation took a name of {new.slug!r}: {race.what}", hint="Run the command again.")
 
 
 def _create(session: Session, roles: Roles, new: NewTenant, actor: str, run: str | None) -> Tenant:
     with session.transaction():
         lock_tenant(session, new.id)
-        _refuse_collisions(session, new)
+        refuse_collisions(session, new)
         with as_owner(session, roles):
             perform(session, _acts(new))
             tenant = find(session, str(new.id))
@@ -138,7 +138,7 @@ def _plan(new: NewTenant) -> Plan:
 def _acts(new: NewTenant) -> tuple[Act, ...]:
     one = {"id": str(new.id), "schema": new.schema}
     acts = [
-        Act(f"insert the registry row of {new.slug}", _INSERT, {**one, **_values(new)}, rows=1),
+        _registration(new),
         Act(f"create the schema {new.schema} with the tenant tables", _PROVISION, one),
     ]
     if new.owner:
@@ -148,6 +148,11 @@ def _acts(new: NewTenant) -> tuple[Act, ...]:
     if new.company:
         acts.append(Act(f"insert the first company {new.company}", _INSERT_COMPANY, {**one, "name": new.company}, rows=1))
     return tuple(acts)
+
+
+def _registration(new: NewTenant) -> Act:
+    names = {"id": str(new.id), "schema": new.schema, **_values(new)}
+    return Act(f"insert the registry row of {new.slug}", _INSERT, names, rows=1)
 
 
 def _values(new: NewTenant) -> dict[str, str]:
@@ -161,7 +166,14 @@ def _values(new: NewTenant) -> dict[str, str]:
     }
 
 
-def _refuse_collisions(session: Session, new: NewTenant) -> None:
+def register(session: Session, new: NewTenant) -> Tenant:
+    """Insert the registry row alone, as the owner, within the open transaction: the schema comes from elsewhere."""
+    perform(session, [_registration(new)])
+    return find(session, str(new.id))
+
+
+def refuse_collisions(session: Session, new: NewTenant) -> None:
+    """Raise TenantConflict for the first name of a new tenant that is taken, within the open transaction."""
     query = fill(load("capliquify_ops.tenants", "collisions").text, registry_names(PRODUCT_REGISTRY))
     values = {"slug": new.slug, "organization": new.organization, "schema": new.schema}
     for found in session.rows(query, _Collision, values):

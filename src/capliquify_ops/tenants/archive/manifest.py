@@ -53,8 +53,10 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The whole manifest. `tenant` is the registry's row, empty for a schema without one; values of `sequences` are
-    [name, last_value, is_called]. `fingerprint` is that of the definitions.
+    """The whole manifest.
+
+    `tenant` is the registry's row, empty for a schema without one; values of `sequences` are [name, last_value, is_called].
+    `fingerprint` is that of the definitions, `routines` those whose text holds the schema's name.
     """
 
     format: int

@@ -1,6 +1,6 @@
 """Write the script of one schema: settings, definitions, shared rows, rows, sequence values, keys and rights."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from capliquify_ops.database import Session, literal, load
@@ -26,7 +26,7 @@ OUTPUT: dict[str, str] = {
     "xmloption": "content",
 }
 """What values look like in the script; set before they are written and before they are read."""
-_INPUT = {
+INPUT = {
     **OUTPUT,
     "standard_conforming_strings": "on",
     "check_function_bodies": "off",
@@ -62,7 +62,7 @@ class ScriptWriter:
     def settings(self) -> None:
         """Write what psql has to be told first."""
         # A function, since a setting that a later server no longer knows must not stop the rest.
-        self.statements("settings", [f"SET {name} = {_setting(value)}" for name, value in _INPUT.items()])
+        self.statements("settings", [f"SET {name} = {_setting(value)}" for name, value in INPUT.items()])
 
     def rows(self, session: Session, table: DataTable) -> None:
         """Write a table's rows as one COPY."""
@@ -128,6 +128,13 @@ def sequence_values(session: Session, names: Sequence[str]) -> list[Value]:
 def setval(name: str, value: int, *, called: bool) -> str:
     """Return the statement that sets a sequence."""
     return f"SELECT pg_catalog.setval({literal(name)}, {value}, {'true' if called else 'false'})"
+
+
+def apply(session: Session, settings: Mapping[str, str]) -> None:
+    """Apply settings until the transaction ends."""
+    names = {f"n{i}": name for i, name in enumerate(settings)} | {f"v{i}": value for i, value in enumerate(settings.values())}
+    calls = ", ".join(f"pg_catalog.set_config(%(n{i})s, %(v{i})s, true)" for i in range(len(settings)))
+    session.value(f"SELECT {calls}", names)
 
 
 def _setting(value: str) -> str:

@@ -1,0 +1,91 @@
+"""Put an archive in the place of the live tenant: loaded beside it, compared, swapped, the old schema kept."""
+
+from datetime import datetime, timedelta
+
+from capliquify_ops.database import Session
+from capliquify_ops.model.errors import TenantConflict
+from capliquify_ops.model.names import SchemaName
+from capliquify_ops.model.plan import Plan
+from capliquify_ops.model.roles import Roles
+from capliquify_ops.tenants.archive.loading import load_archive
+from capliquify_ops.tenants.archive.opening import Archive
+from capliquify_ops.tenants.audit import facts_of, write_audit
+from capliquify_ops.tenants.ownership import as_owner, lock_tenant
+from capliquify_ops.tenants.quarantine import (
+    Quarantined,
+    Reason,
+    hold_tables,
+    put_away,
+    quarantine_name,
+    refuse_outside_dependents,
+    rights_on,
+)
+from capliquify_ops.tenants.registry import Tenant, find
+from capliquify_ops.tenants.restoring import Progress, Restored, Trust, facts, plan_restore, require_restorable
+from capliquify_ops.tenants.standing import require_free
+
+RETENTION = timedelta(days=90)
+"""How long the replaced schema stays in quarantine: as long as a soft-deleted tenant's."""
+
+
+def plan_in_place(session: Session, archive: Archive, key: str, unique: int) -> Plan:
+    """Return what `restore_in_place` would do. Raises TenantNotFound, and TenantConflict for another tenant's archive."""
+    with session.transaction():
+        tenant = _own(session, archive, key)
+    return _plan_in_place(archive, tenant, quarantine_name(tenant.id, unique))
+
+
+def _plan_in_place(archive: Archive, tenant: Tenant, aside: SchemaName) -> Plan:
+    steps = (
+        f"load the archive beside the live schema and compare it with the manifest; {tenant.slug} is served meanwhile",
+        f"lock the live tables, rename {tenant.schema_name} to {aside} without rights, and let the restored schema take its name",
+        f"keep {aside} in quarantine for {RETENTION.days} days; the shared tables stay as they are",
+    )
+    return plan_restore(archive, "restore", tenant.slug, steps, destructive=True)
+
+
+def restore_in_place(
+    session: Session,
+    roles: Roles,
+    archive: Archive,
+    key: str,
+    trust: Trust,
+    *,
+    unique: int,
+    now: datetime,
+    progress: Progress = lambda _: None,
+) -> Restored:
+    """Put an archive's schema in the place of the live one, which is kept in quarantine. `unique` names that.
+
+    Raises as `restore_whole`, and TenantConflict where something outside needs the live schema's objects.
+    """
+    manifest = archive.manifest
+    with session.transaction():
+        require_restorable(session, archive, trust)
+        lock_tenant(session, _own(session, archive, key).id)
+        tenant = _own(session, archive, key)
+        require_free(session, tenant)
+        refuse_outside_dependents(session, tenant.schema_name)
+        aside = quarantine_name(tenant.id, unique)
+        rights = [(right.grantee, right.privilege, right.is_grantable) for right in rights_on(session, tenant.schema_name)]
+        with as_owner(session, roles):
+            entry = Quarantined(aside, tenant.schema_name, tenant.id, Reason.RESTORE, now, now + RETENTION, rights)
+            put_away(session, entry)
+            load_archive(session, archive, shared=False, progress=progress)
+            # Writers that have begun end before the swap; who comes then waits, and finds the restored tables.
+            hold_tables(session, aside)
+            after = {**facts(archive, tenant), "quarantined": aside}
+            plan = _plan_in_place(archive, tenant, aside)
+            write_audit(session, actor=trust.actor, plan=plan, tenant=tenant, before=facts_of(tenant), after=after)
+    return Restored(tenant, tenant.schema_name, len(manifest.tables), manifest.rows, aside)
+
+
+def _own(session: Session, archive: Archive, key: str) -> Tenant:
+    tenant = find(session, key)
+    if str(tenant.id) != archive.manifest.tenant.get("id"):
+        whose = archive.manifest.tenant.get("slug", archive.manifest.schema)
+        raise TenantConflict(f"The archive is of {whose!r}, not of {tenant.slug!r}.", hint="As another tenant: --as SLUG")
+    if tenant.schema_name != archive.manifest.schema:
+        message = f"The tenant's schema is {tenant.schema_name} now, the archive's {archive.manifest.schema}."
+        raise TenantConflict(message, hint="Restore it beside: --as SLUG")
+    return tenant
