@@ -1,32 +1,33 @@
 """One measuring run: the target it opened, the records it writes, the decision it ends with."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
 from capliquify_ops.configuration import EMBEDDED, Settings, Target, TargetClass, load_settings
 from capliquify_ops.configuration.system import SystemClock, new_id, new_run, stamp, this_tool
 from capliquify_ops.database import Session, observer
-from capliquify_ops.database.dsn import secret_parts
 from capliquify_ops.evidence import Store
 from capliquify_ops.evidence.redaction import Redactor
 from capliquify_ops.identity_providers import token_source
 from capliquify_ops.isolation.world import World, build_world
 from capliquify_ops.model.decision import Decision
-from capliquify_ops.model.errors import ConfigurationInvalid, OpsError, TargetForbids, UsageError
+from capliquify_ops.model.errors import OpsError, TargetForbids
 from capliquify_ops.model.finding import Finding
 from capliquify_ops.model.names import check_id
-from capliquify_ops.model.outcome import Outcome, State, state_of, worst
+from capliquify_ops.model.outcome import State, state_of, worst
 from capliquify_ops.model.protocols import TokenSource
 from capliquify_ops.model.record import Record, TargetRef
-from capliquify_ops.model.secret import Secret
 from capliquify_ops.preflight import identify
+from capliquify_ops.pytest_plugin.answers import measured_nothing, name_outcome, raise_for_worst, unswallow, why_of
 from capliquify_ops.pytest_plugin.embedded import embedded_target
-from capliquify_ops.pytest_plugin.outcomes import SHOWN_AS, Collected, GateFailure, NotRun, Undetermined
+from capliquify_ops.pytest_plugin.known_secrets import known_secrets
+from capliquify_ops.pytest_plugin.leaving import leave
+from capliquify_ops.pytest_plugin.marked import check_of, claim_of
+from capliquify_ops.pytest_plugin.outcomes import Collected, NotRun, Undetermined
 from capliquify_ops.pytest_plugin.phases import is_plain, state_of_phase
 from capliquify_ops.pytest_plugin.redacting import redact_report, redact_terminal
 from capliquify_ops.pytest_plugin.remembering import Remembering
@@ -38,11 +39,6 @@ from capliquify_ops.signoff.verdict import counted, effective_state, measured_bo
 
 COLLECTED = pytest.StashKey[Collected]()
 NO_BOX = "unplanned"
-_RAISED: dict[type[Exception], tuple[Outcome, ...]] = {
-    GateFailure: (Outcome.FAILING,),
-    Undetermined: (Outcome.ERROR, Outcome.INCONCLUSIVE),
-}
-_UNKNOWN: dict[type[BaseException], str] = {NotRun: "NOT RUN", Undetermined: "INCONCLUSIVE"}
 
 
 def open_gate(config: pytest.Config) -> "Gate":
@@ -51,11 +47,6 @@ def open_gate(config: pytest.Config) -> "Gate":
         return _open(config)
     except OpsError as error:
         leave(error)
-
-
-def leave(error: OpsError) -> NoReturn:
-    """End pytest with a sentence instead of a traceback."""
-    raise pytest.exit.Exception(Redactor().text(str(error)), returncode=error.exit_code) from None
 
 
 def _open(config: pytest.Config) -> "Gate":
@@ -102,7 +93,7 @@ class Gate:
             self._say("starting the embedded stack: PostgreSQL and the reference service on loopback")
             self._stack, chosen = embedded_target(chosen)
         self.target = chosen
-        self.store.redactor = Redactor(_secrets(self.settings, chosen))
+        self.store.redactor = Redactor(known_secrets(self.settings, chosen))
         self.ref = identify(chosen)
         if chosen.kind is TargetClass.PRODUCTION:
             self._say(
@@ -139,7 +130,7 @@ class Gate:
             run=self.run,
             box=box_of(check) or NO_BOX,
             check=check,
-            title=_claim(item),
+            title=claim_of(item),
             state=State.NOT_RUN,
             findings=(),
             started_at=stamp(self.clock.now()),
@@ -178,16 +169,16 @@ class Gate:
         if said is not None:
             found.states.append((said[0], self.store.redactor.text(said[1])))
         elif report.when == "call" and not found.findings:
-            found.states.append(_measured_nothing(report))
+            found.states.append(measured_nothing(report))
         if report.when == "call":
-            found.states.extend((state_of(finding.outcome), _why(finding)) for finding in found.findings)
+            found.states.extend((state_of(finding.outcome), why_of(finding)) for finding in found.findings)
         if call.excinfo is not None:
             name_outcome(report, call.excinfo.value)
         if call.excinfo is not None and report.failed:
             text = str(call.excinfo.value) if is_plain(call.excinfo.value) else str(report.longrepr)
             report.longrepr = text
         elif report.when == "call" and report.passed:
-            _unswallow(report, found.findings)
+            unswallow(report, found.findings)
         self.redact(report)
 
     def redact(self, report: pytest.TestReport) -> None:
@@ -204,8 +195,7 @@ class Gate:
         if strange:
             raise RuntimeError(f"{check} was handed findings of {', '.join(sorted(strange))}")
         item.stash[COLLECTED].findings.extend(findings)
-        for kind, outcomes in _RAISED.items():
-            _raise_for(findings, outcomes, kind)
+        raise_for_worst(findings)
 
     def keep(self, item: pytest.Item, content: bytes) -> str:
         """Keep raw data beside the item's record."""
@@ -282,92 +272,3 @@ class Gate:
                 result.box.id for result in self.decision.boxes if result.box.measured and result.state is not State.PASSED
             ]
             terminal.write_line(f"not ticked: {', '.join(open_boxes)}; pytest ends with 1 until every measured box is ticked")
-
-
-def _measured_nothing(report: pytest.TestReport) -> tuple[State, str]:
-    why = "the test ended without requiring a finding or saying not_run: nothing was measured"
-    report.outcome = "failed"
-    report.longrepr = why
-    return State.ERROR, why
-
-
-def _unswallow(report: pytest.TestReport, findings: Sequence[Finding]) -> None:
-    """A test that caught what `require` raised does not look passed: pytest says what the record says."""
-    for kind, outcomes in _RAISED.items():
-        try:
-            _raise_for(findings, outcomes, kind)
-        except (GateFailure, Undetermined) as error:
-            report.outcome, report.longrepr = "failed", str(error)
-            name_outcome(report, error)
-            return
-
-
-def name_outcome(report: pytest.TestReport, error: BaseException | None) -> None:
-    """Have pytest show what nobody knows by its name instead of as a failure."""
-    words = [name for kind, name in _UNKNOWN.items() if isinstance(error, kind)]
-    report.user_properties = [*report.user_properties, *((SHOWN_AS, name) for name in words)]
-
-
-def _why(finding: Finding) -> str:
-    return "" if finding.outcome is Outcome.HEALTHY else finding.why
-
-
-def _raise_for(findings: Sequence[Finding], outcomes: tuple[Outcome, ...], kind: type[Exception]) -> None:
-    __tracebackhide__ = True
-    found = [finding.why for finding in findings if finding.outcome in outcomes]
-    if found:
-        raise kind("; ".join(found))
-
-
-def check_of(item: pytest.Item) -> str:
-    """Return the id of the check that an item measures, "" for one without."""
-    marker = item.get_closest_marker("check")
-    return str(marker.args[0]) if marker and marker.args else ""
-
-
-def refuse_unclear(items: Sequence[pytest.Item]) -> None:
-    """Refuse markers without a usable id, and two tests for one check: the later one would hide the earlier one's answer."""
-    seen: dict[str, str] = {}
-    for item in items:
-        check = check_of(item)
-        try:
-            check_id(check)
-        except OpsError as error:
-            leave(UsageError(f"{_named(item)}: {error.what}", hint='Expected: @check("registry_catalogue")'))
-        if check in seen:
-            leave(UsageError(f"{check} is measured by {seen[check]} and by {_named(item)}.", hint="A check has one test."))
-        seen[check] = _named(item)
-
-
-def _named(item: pytest.Item) -> str:
-    """The test without its parameters: no secret is known yet that could be masked in them."""
-    return item.nodeid.partition("[")[0]
-
-
-def _claim(item: pytest.Item) -> str:
-    """The first sentence of the test's docstring: what the report prints."""
-    text = (getattr(getattr(item, "function", None), "__doc__", None) or item.name).strip()
-    return " ".join(text.split("\n\n", maxsplit=1)[0].split())
-
-
-def _secrets(settings: Settings, target: Target) -> Iterator[str]:
-    for each in (*settings.targets.values(), target):
-        for url in filter(None, (each.database_url, each.operator_url)):
-            yield from _parts(url)
-        yield from _texts(each.identity.options.get("tokens"))
-
-
-def _parts(url: Secret) -> list[str]:
-    """One that cannot be read (DATABASE_URL of some other product) is masked as a whole, and no reason to stop."""
-    try:
-        return secret_parts(url)
-    except ConfigurationInvalid:
-        return [url.reveal()]
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _texts(inner)

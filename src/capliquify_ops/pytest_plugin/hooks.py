@@ -51,7 +51,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not checked or config.option.collectonly or hasattr(config, "workerinput"):
         return
     _refuse(config)
-    from capliquify_ops.pytest_plugin.gate import open_gate, refuse_unclear  # noqa: PLC0415  # nothing but pytest so far
+    from capliquify_ops.pytest_plugin.gate import open_gate  # noqa: PLC0415  # nothing but pytest so far
+    from capliquify_ops.pytest_plugin.marked import refuse_unclear  # noqa: PLC0415  # likewise
 
     refuse_unclear(checked)
     gate = open_gate(config)

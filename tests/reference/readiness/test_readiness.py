@@ -144,6 +144,20 @@ def test_the_command_takes_pytest_down_with_it(run, number):
     run.nothing_left()
 
 
+def test_an_interrupt_counts_also_where_it_was_ignored(run):
+    """Started in the background of a script, where SIGINT is ignored, the command still takes one and ends."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = run.start("-k", "request_latency or registry_catalogue")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    _until(lambda: any(b"load.worker" in line for line in _of_run(run.mark).values()), 90, "the load never started")
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, output
+    run.nothing_left()
+
+
 def test_a_killed_command_takes_pytest_down_with_it(run):
     """SIGKILL of the command interrupts pytest; nothing runs on to the end of the load."""
     process = run.start("-k", "request_latency or registry_catalogue")
@@ -157,7 +171,8 @@ def test_a_killed_command_takes_pytest_down_with_it(run):
 
 
 @pytest.mark.parametrize(
-    "name", ["PGSERVICE", "PGHOSTADDR", "PGREQUIREAUTH", "PGTARGETSESSIONATTRS", "PGCHANNELBINDING", "PGSSLMODE"]
+    "name",
+    ["PGSERVICE", "PGHOSTADDR", "PGREQUIREAUTH", "PGTARGETSESSIONATTRS", "PGCHANNELBINDING", "PGSSLMODE", "PGSSLNEGOTIATION"],
 )
 def test_settings_of_another_server_do_not_matter(run, name, monkeypatch):
     """What somebody's environment tells libpq about another server does not reach the embedded one."""
@@ -166,6 +181,7 @@ def test_settings_of_another_server_do_not_matter(run, name, monkeypatch):
         "PGREQUIREAUTH": "md5",
         "PGTARGETSESSIONATTRS": "read-only",
         "PGCHANNELBINDING": "require",
+        "PGSSLNEGOTIATION": "direct",
     }
     monkeypatch.setenv(name, values.get(name, "verify-full"))
     process = run.start("--measured-only", "-k", "registry_catalogue")
