@@ -20,6 +20,13 @@ _SET_ROLE = 'UPDATE :"registry_schema".users SET role = %(role)s WHERE tenant_id
 _AS_TENANT = "SELECT pg_catalog.set_config('app.tenant_id', %(id)s, true)"
 
 
+_ADD_METRIC = (
+    'INSERT INTO :"schema".working_capital_metrics (company_id, measured_on, cash)'
+    ' SELECT c.id, current_date, %(cash)s::int8 FROM :"schema".companies AS c ORDER BY c.created_at, c.id LIMIT 1'
+    " RETURNING id::text"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """What a registry row says about a tenant's life; `trial_s` is the seconds until the trial's end, negative after it."""
@@ -60,6 +67,12 @@ def role_changed(target: Target, tenant: str, user: str, role: str) -> Iterator[
             yield
         finally:
             _set_role(owner, about | {"role": before})
+
+
+def add_metric(target: Target, schema: str, cash: int) -> str:
+    """Give a throwaway tenant a row of working-capital figures, which no route makes, and return its id."""
+    with owner_session(target, "audit figures") as owner, owner.session.transaction(), as_owner(owner.session, target.roles):
+        return str(owner.session.value(fill(_ADD_METRIC, {"schema": schema}), {"cash": cash}))
 
 
 def _set_role(owner: OwnerSession, values: dict[str, object]) -> None:

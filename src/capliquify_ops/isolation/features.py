@@ -4,7 +4,7 @@ from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import Call, Exchange, leaves
 from capliquify_ops.isolation.probe import NO_SUCCESS, SUCCESS, CannotTell, Probe, Probes, answers
 from capliquify_ops.isolation.refused_writes import clean
-from capliquify_ops.isolation.routes import BASIC_FEATURE, WRITES, reads_own
+from capliquify_ops.isolation.routes import BASIC_FEATURE, PREMIUM, WRITES, reads_own
 from capliquify_ops.isolation.world_model import World
 
 CLAIMS = ("X-Tier", "X-Subscription-Tier", "X-Plan", "X-Features", "X-Feature-Flags")
@@ -36,6 +36,9 @@ def starter_premium(world: World) -> Probes:
     for route in found:
         yield from _refused(world, route, "b.owner")
         yield from _claimed(world, route)
+        if route.feature not in PREMIUM:
+            name = f"a.owner, a tier below, reads {route.path}"
+            yield refused_feature(world, route, name, f"b.owner reads {route.path}", "a.owner")
 
 
 def _refused_writes(world: World, route: Route, entitled_person: str) -> Probes:
@@ -58,9 +61,9 @@ def premium_routes(world: World) -> list[Route]:
     return [route for route in world.lists() if route.feature not in {"", BASIC_FEATURE}]
 
 
-def refused_feature(world: World, route: Route, name: str, needs: str) -> Probe:
-    """Return the probe of the starter tenant's owner on a premium route."""
-    answer = world.get("s.owner", route.path)
+def refused_feature(world: World, route: Route, name: str, needs: str, who: str = "s.owner") -> Probe:
+    """Return the probe of somebody, usually the starter tenant's owner, on a route that the tier does not include."""
+    answer = world.get(who, route.path)
     return answer.probe(name, answers(world.profile, "feature_missing"), problem=_no_upgrade(world, answer), needs=needs)
 
 

@@ -15,6 +15,7 @@ from capliquify_ops.isolation.changes import set_status
 from capliquify_ops.isolation.exchange import Call, Caller
 from capliquify_ops.isolation.pace import Pace
 from capliquify_ops.isolation.people import Person, Wallet
+from capliquify_ops.isolation.planting import plant_rows
 from capliquify_ops.isolation.probe import CannotTell
 from capliquify_ops.isolation.world_model import AuditTenant, World
 from capliquify_ops.model.errors import ConfigurationInvalid, OpsError
@@ -47,8 +48,6 @@ KINDS = (
     TenantKind("s", "starter", ("owner",)),
     TenantKind("x", "professional", ("owner",)),
 )
-PLANTS = {"a": 3, "b": 5}
-"""Rows planted in the main collection: numbers without a common factor, so that counts tell whose rows they count."""
 
 
 @contextmanager
@@ -73,7 +72,7 @@ def build_world(
         _people(world)
         _first_logins(world)
         _suspend(world)
-        _plant(world)
+        plant_rows(world)
         yield world
 
 
@@ -203,20 +202,6 @@ def _first_logins(world: World) -> None:
 def _suspend(world: World) -> None:
     if "x" in world.tenants and "x.owner" not in world.missing:
         set_status(world.target, world.tenants["x"].id, "suspended")
-
-
-def _plant(world: World) -> None:
-    """Rows with secrets through every route that makes some, for both tenants."""
-    for key in (one for one in ("a", "b") if one in world.tenants and f"{one}.owner" not in world.missing):
-        try:
-            main = world.planting_route()
-            for _ in range(PLANTS[key]):
-                world.plant(key, main)
-            for route in world.creatable():
-                if route.name != main.name:
-                    world.plant(key, route)
-        except OpsError as error:
-            world.missing.setdefault(key, f"Nothing could be planted in tenant {key.upper()}: {error}")
 
 
 def _discard(world: World) -> None:

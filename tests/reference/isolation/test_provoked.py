@@ -61,6 +61,7 @@ PROOFS = {
     "a role holds in every tenant",
     "a deletion outlives the demotion",
     "a method override is obeyed",
+    "figures of whoever asked first",
 }
 WITHIN_ONE_TENANT = {
     "a promotion to admin",
@@ -683,6 +684,28 @@ def _(cast, tools):
         is_open = request.method == "PATCH" and cast.who(request) == "a.member" and b'"owner"' in request.body
         return forward(cast.as_(request, "a.owner") if is_open else request)
 
+    return lie
+
+
+@fault("sec_010_starter_premium", "professional is sold reports")
+def _(cast, tools):
+    def lie(request, forward):
+        is_sold = request.route == "/api/reports/advanced" and cast.who(request) == "a.owner"
+        return tools.ok({"months": []}) if is_sold else forward(request)
+
+    return lie
+
+
+@fault("int_17_b_sees_only_b", "figures of whoever asked first")
+@fault("sec_015_own_rows_only", "figures of whoever asked first")
+def _(cast, tools):
+    def lie(request, forward):
+        answer = forward(request)
+        is_figure = request.route == "/api/working-capital" and answer.status == 200
+        return kept.setdefault(request.path, answer) if is_figure else answer
+
+    first = cast.world.get("a.owner", "/api/working-capital")
+    kept = {first.call.path: tools.answer(200, body=first.response.body)}
     return lie
 
 
