@@ -175,7 +175,7 @@ def test_anything_else_leaves_the_box_unticked(gate, case):
     assert gate.box()["state"] != "passed"
     junit = (gate.evidence / "junit.xml").read_text()
     assert "<skipped" not in junit
-    assert not re.search(r"\d passed", gate.output)
+    assert not re.search(r"\d passed", gate.output) or case == "teardown crashed"
     assert "Traceback" not in gate.output or case in {"crashed", "bare assert", "fixture crashed", "teardown crashed"}
 
 
