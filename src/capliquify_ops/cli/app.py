@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from capliquify_ops.cli import config, doctor, reference, signoff, suites, tenant
+from capliquify_ops.cli import archive, config, doctor, fleet, reference, signoff, suites, tenant
 from capliquify_ops.cli.output import note
 from capliquify_ops.evidence.redaction import Redactor
 from capliquify_ops.model.decision import ExitCode
@@ -28,7 +28,11 @@ app = typer.Typer(
 app.command("readiness", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(suites.readiness)
 app.command("security", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(suites.security)
 app.command("doctor")(doctor.doctor)
+tenant.app.command("backup")(archive.backup)
+tenant.app.command("restore")(archive.restore)
+tenant.app.command("clone")(archive.clone)
 app.add_typer(tenant.app, name="tenant")
+app.add_typer(fleet.app, name="fleet")
 app.add_typer(signoff.app, name="signoff")
 app.add_typer(reference.app, name="reference")
 app.add_typer(config.app, name="config")

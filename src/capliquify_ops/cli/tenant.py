@@ -8,10 +8,10 @@ import typer
 from capliquify_ops.cli.confirm import require_confirmation
 from capliquify_ops.cli.options import AsJson, ConfigFile, TargetName, Yes, target_of
 from capliquify_ops.cli.output import document, line, table
+from capliquify_ops.cli.tenant_output import Key, show_tenant, tenant_row
 from capliquify_ops.configuration import Target
-from capliquify_ops.configuration.system import new_uuid, stamp, this_actor
+from capliquify_ops.configuration.system import new_uuid, this_actor
 from capliquify_ops.database import Session, observer, operator
-from capliquify_ops.evidence.canonical import Plain, plain
 from capliquify_ops.model.decision import ExitCode
 from capliquify_ops.model.errors import UsageError
 from capliquify_ops.model.names import TenantId
@@ -22,19 +22,7 @@ from capliquify_ops.tenants import registry
 from capliquify_ops.tenants import verify as verification
 
 app = typer.Typer(help="One tenant: what the runbook's procedures do, made safe.", no_args_is_help=True)
-Key = Annotated[str, typer.Argument(help="Slug, id, schema name or organisation.")]
 STATUSES = ("trial", "active", "past_due", "cancelled", "suspended")
-_FIELDS = (
-    "id",
-    "slug",
-    "name",
-    "schema_name",
-    "clerk_organization_id",
-    "subscription_tier",
-    "subscription_status",
-    "created_at",
-    "deleted_at",
-)
 
 
 @app.command()
@@ -78,7 +66,7 @@ def create(
     with _operator(chosen) as session:
         plan = creation.plan_create(session, new)
         require_confirmation(plan, slug, yes=yes, quiet=json)
-        _show(creation.create(session, chosen.roles, new, actor=this_actor()), json=json)
+        show_tenant(creation.create(session, chosen.roles, new, actor=this_actor()), json=json)
 
 
 @app.command("list")
@@ -96,7 +84,7 @@ def list_(
     with _observer(chosen) as session, session.transaction():
         found = registry.list_tenants(session, status=status, deleted=deleted, registry=chosen.profile.registry_table)
     if json:
-        document({"tenants": [_row(tenant) for tenant in found]})
+        document({"tenants": [tenant_row(tenant) for tenant in found]})
         return
     rows = [(each.slug, str(each.id), each.schema_name, each.subscription_tier, each.subscription_status) for each in found]
     table(("SLUG", "ID", "SCHEMA", "TIER", "STATUS"), rows)
@@ -107,7 +95,7 @@ def show(key: Key, config: ConfigFile = None, target: TargetName = None, json: A
     """Show one tenant."""
     chosen = target_of(config, target, observing=True)
     with _observer(chosen) as session, session.transaction():
-        _show(registry.find(session, key, registry=chosen.profile.registry_table), json=json)
+        show_tenant(registry.find(session, key, registry=chosen.profile.registry_table), json=json)
 
 
 @app.command()
@@ -117,7 +105,7 @@ def verify(key: Key, config: ConfigFile = None, target: TargetName = None, json:
     with _observer(chosen) as session:
         found = verification.verify(session, chosen.roles, key, registry=chosen.profile.registry_table)
     if json:
-        document({"tenant": _row(found.tenant), "answers": found.answers, "differences": found.differences})
+        document({"tenant": tenant_row(found.tenant), "answers": found.answers, "differences": found.differences})
     else:
         for answer in found.answers:
             word = {True: "ok  ", False: "NO  ", None: "?   "}[answer.holds]
@@ -136,7 +124,7 @@ def delete(key: Key, config: ConfigFile = None, target: TargetName = None, json:
         plan = deletion.plan_delete(session, key)
         require_confirmation(plan, tenant.slug, yes=yes, quiet=json)
         result = deletion.delete(session, chosen.roles, str(tenant.id), confirm=tenant.slug, actor=this_actor())
-    _show(result.after, json=json)
+    show_tenant(result.after, json=json)
 
 
 def _operator(target: Target) -> AbstractContextManager[Session]:
@@ -145,17 +133,3 @@ def _operator(target: Target) -> AbstractContextManager[Session]:
 
 def _observer(target: Target) -> AbstractContextManager[Session]:
     return observer(target.observer_url(), "tenant", pooled=target.pooled)
-
-
-def _row(tenant: registry.Tenant) -> dict[str, Plain]:
-    times = {key: stamp(value) for key in ("created_at", "deleted_at") if (value := getattr(tenant, key)) is not None}
-    return {key: times.get(key, None if key.endswith("_at") else plain(str(getattr(tenant, key)))) for key in _FIELDS}
-
-
-def _show(tenant: registry.Tenant, *, json: bool) -> None:
-    row = _row(tenant)
-    if json:
-        document({"tenant": row})
-        return
-    for key, value in row.items():
-        line(f"{key}: {'' if value is None else value}")

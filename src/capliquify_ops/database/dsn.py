@@ -51,3 +51,11 @@ def secret_parts(url: Secret | None) -> list[str]:
         return []
     found = parts(url)
     return [url.reveal(), *(found[key] for key in ("password", "sslpassword") if key in found)]
+
+
+def program_arguments(url: Secret) -> tuple[list[str], dict[str, str]]:
+    """Return how to give a connection to one of PostgreSQL's programs: arguments that anybody may read, and the environment."""
+    found = parts(url)
+    hidden = {"PGPASSWORD": found["password"]} if "password" in found else {}
+    shown = make_conninfo("", **{key: value for key, value in found.items() if key not in {"password", "sslpassword"}})
+    return [f"--dbname={shown}"], {"PGCONNECT_TIMEOUT": "10", "LC_ALL": "C", **hidden}

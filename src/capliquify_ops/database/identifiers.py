@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from psycopg import sql
 
@@ -18,11 +19,13 @@ def identifier(name: str) -> sql.Identifier:
     return sql.Identifier(name)
 
 
+@lru_cache(maxsize=8192)
 def quoted(*names: str) -> str:
     """Return a name, qualified where several are given, as text for a script: always in double quotes."""
-    if not all(names) or any("\0" in name for name in names):
+    text = '"."'.join([name.replace('"', '""') for name in names])
+    if "\0" in text or not all(names):
         raise UsageError(f"{names!r} cannot be the name of a database object.")
-    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+    return f'"{text}"'
 
 
 def literal(text: str) -> str:

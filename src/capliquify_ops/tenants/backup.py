@@ -1,7 +1,7 @@
 """Back one tenant up: its schema and its rows in the shared tables, as one consistent snapshot in one file."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,8 @@ LIMITS = SessionLimits(statement_ms=0, lock_ms=10_000, idle_ms=300_000)
 """A large table takes as long as it takes; a lock that somebody else holds does not."""
 _ATTEMPTS = 3
 _PACKAGE = "capliquify_ops.tenants.archive"
+Write = Callable[[BinaryIO], tuple[str, int, Manifest]]
+"""Writes an archive to a file and returns its SHA-256, its size and its manifest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,15 @@ def backup(
 
 def backup_source(session: Session, source: Source, output: Path, *, tool: str) -> Receipt:
     """Back a schema up into a new file. As `backup`."""
+    return written(output, lambda file: write_archive(session, source, file, tool=tool))
+
+
+def written(output: Path, write: Write) -> Receipt:
+    """Write a new file through `write`, again when the schema was changed meanwhile. Raises as `backup`."""
     for attempt in range(_ATTEMPTS):
         try:
             with new_file(output) as file:
-                digest, size, manifest = write_archive(session, source, file, tool=tool)
+                digest, size, manifest = write(file)
         except SchemaChanged:
             if attempt == _ATTEMPTS - 1:
                 raise
@@ -90,12 +97,13 @@ def write_archive(session: Session, source: Source, file: BinaryIO, *, tool: str
 
 def write_script(session: Session, source: Source, archive: ArchiveWriter, *, tool: str) -> Manifest:
     """Write the script within the open transaction and return the manifest. Raises as `backup`."""
-    _prepare(session, source)
+    # Rows that a policy hides from this role have to be an error: off means so. Shared tables are checked by name.
+    script.apply(session, {**script.OUTPUT, "row_security": "off"})
     definition = define(session, source.schema)
     script.refuse_long_rows(session, definition)
     writer = script.ScriptWriter(archive)
     sequences = _write(session, source, definition, writer)
-    return _manifest(session, source, definition, writer, sequences, tool=tool)
+    return described(session, source, writer, tool=tool, definition=definition, sequences=sequences)
 
 
 @contextmanager
@@ -124,24 +132,10 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def _prepare(session: Session, source: Source) -> None:
-    # Rows that a policy hides from this role have to be an error: off means so. Shared tables are checked by name.
-    values = {**script.OUTPUT, "row_security": "off"}
-    if source.tenant:
-        values["app.tenant_id"] = str(source.tenant.id)
-    script.apply(session, values)
-
-
 def _write(session: Session, source: Source, definition: Definition, writer: script.ScriptWriter) -> list[script.Value]:
     writer.settings()
     writer.statements("before", definition.before)
-    if source.tenant:
-        session.value("SELECT pg_catalog.set_config('row_security', 'on', true)")
-        schema = registry_names(source.registry)
-        registry = (schema["registry_schema"], schema["registry_table"])
-        for table in shared_tables(session, registry, source.shared):
-            writer.shared(session, registry[0], table, source.tenant)
-        session.value("SELECT pg_catalog.set_config('row_security', 'off', true)")
+    write_shared(session, source, writer)
     for own in definition.tables:
         writer.rows(session, own)
     sequences = script.sequence_values(session, definition.sequences)
@@ -150,29 +144,44 @@ def _write(session: Session, source: Source, definition: Definition, writer: scr
     return sequences
 
 
-def _manifest(
+def write_shared(session: Session, source: Source, writer: script.ScriptWriter) -> None:
+    """Write the tenant's rows of the shared tables within the open transaction; nothing for a schema without a tenant."""
+    if source.tenant is None:
+        return
+    names = registry_names(source.registry)
+    schema = names["registry_schema"]
+    # Its own policies give a tenant's rows to whoever says whose they are.
+    script.apply(session, {"row_security": "on", "app.tenant_id": str(source.tenant.id)})
+    for table in shared_tables(session, (schema, names["registry_table"]), source.shared):
+        writer.shared(session, schema, table, source.tenant)
+    script.apply(session, {"row_security": "off"})
+
+
+def described(
     session: Session,
     source: Source,
-    definition: Definition,
     writer: script.ScriptWriter,
-    sequences: list[script.Value],
     *,
     tool: str,
+    definition: Definition | None = None,
+    sequences: Sequence[script.Value] = (),
 ) -> Manifest:
+    """Return the manifest of what was written within the open transaction."""
     row = session.mappings(load(_PACKAGE, "origin"))[0]
     if row["encoding"] == "SQL_ASCII":
         raise DefinitionsRefused.because(["a database without an encoding (SQL_ASCII)"])
     row["taken_at"] = row["taken_at"].isoformat()
     tenant: Mapping[str, Plain] = {} if source.tenant is None else {"id": str(source.tenant.id), **facts_of(source.tenant)}
+    routines = [one for one in definition.routines if source.schema in one.body] if definition else []
     return Manifest(
         format=FORMAT,
         schema=source.schema,
         tenant=tenant,
-        fingerprint=definition.fingerprint,
+        fingerprint=definition.fingerprint if definition else "",
         origin=Origin(server_major=session.server_major, tool=tool, **row),
-        needs=Needs(definition.roles, definition.outside, definition.features),
+        needs=Needs(definition.roles, definition.outside, definition.features) if definition else Needs((), (), ()),
         sections=tuple(writer.sections),
         sequences=tuple(sequences),
-        routines=tuple(f"{one.name}({one.arguments})" for one in definition.routines if source.schema in one.body),
-        left_out=definition.left_out,
+        routines=tuple(f"{one.name}({one.arguments})" for one in routines),
+        left_out=definition.left_out if definition else (),
     )

@@ -63,6 +63,8 @@ def _load(session: Session, file: Readable, section: Section, *, shared: bool) -
     elif section.kind in {"settings", *_SHARED}:
         for _ in _pieces(file, section.bytes):
             pass
+    elif section.kind == "pg_dump":
+        raise ArchiveRefused("The archive was written by pg_dump.", hint="Restore it so: zstd -dc FILE | psql -X -1 DATABASE")
     else:
         raise ArchiveRefused(f"The archive holds a section of the unknown kind {section.kind!r}.")
 

@@ -1,0 +1,60 @@
+"""Archive a quarantined schema as what it was: under its own name, with its rights, in a transaction that is rolled back."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from capliquify_ops.database import Session
+from capliquify_ops.evidence.canonical import canonical
+from capliquify_ops.model.errors import ArchiveRefused
+from capliquify_ops.model.roles import Roles
+from capliquify_ops.tenants.acts import perform
+from capliquify_ops.tenants.archive.frames import ArchiveWriter
+from capliquify_ops.tenants.archive.manifest import Manifest
+from capliquify_ops.tenants.archive.naming import file_name
+from capliquify_ops.tenants.archive.opening import open_archive
+from capliquify_ops.tenants.archiver import ArchiveReceipt
+from capliquify_ops.tenants.backup import LIMITS, Source, new_file, write_script
+from capliquify_ops.tenants.ownership import as_owner
+from capliquify_ops.tenants.quarantine import back_acts, quarantined
+from capliquify_ops.tenants.registry import Tenant
+
+
+class _NothingKept(Exception):
+    """Rolls the transaction back in which the schema has its own name again."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderArchiver:
+    """Archives into a folder; `verify` reads the whole file again."""
+
+    roles: Roles
+    folder: Path
+    stamp: str
+    tool: str
+
+    def archive(self, session: Session, tenant: Tenant, schema_name: str) -> ArchiveReceipt:
+        """Archive one schema of a tenant. Raises as `backup`."""
+        path = self.folder / file_name(tenant, self.stamp)
+        with new_file(path) as file:
+            archive = ArchiveWriter(file)
+            try:
+                with session.snapshot(LIMITS, read_only=False):
+                    manifest = self._written(session, tenant, schema_name, archive)
+                    raise _NothingKept  # noqa: TRY301 -- the way to roll back
+            except _NothingKept:
+                digest = archive.close(canonical(manifest))
+        return ArchiveReceipt(str(path), digest, archive.bytes)
+
+    def verify(self, receipt: ArchiveReceipt) -> None:
+        """Read an archive again, whole. Raises ArchiveRefused when it is not what was written."""
+        with open_archive(Path(receipt.path)) as archive:
+            if archive.sha256 != receipt.sha256:
+                raise ArchiveRefused(f"{receipt.path} is not the archive that was written.")
+
+    def _written(self, session: Session, tenant: Tenant, schema_name: str, archive: ArchiveWriter) -> Manifest:
+        with as_owner(session, self.roles):
+            for entry in quarantined(session, tenant.id):
+                if entry.schema_name == schema_name:
+                    perform(session, back_acts(entry))
+                    schema_name = entry.original_name
+            return write_script(session, Source(schema_name, tenant), archive, tool=self.tool)
