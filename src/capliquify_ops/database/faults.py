@@ -13,6 +13,7 @@ from capliquify_ops.database.dsn import address_of
 from capliquify_ops.model.errors import (
     OpsError,
     PrivilegeMissing,
+    RelationMissing,
     ServerUnsupported,
     StatementFailed,
     StatementTimedOut,
@@ -36,15 +37,20 @@ def translate(error: psycopg.Error) -> OpsError:
             return StatementTimedOut(f"The server stopped the statement: {said}.", hint="Look for locks, or try again later.")
         case errors.UndefinedFunction() | errors.FeatureNotSupported():
             return ServerUnsupported(f"The server lacks what this needs: {said}.", hint="See: capliquify-ops doctor")
-        case errors.UndefinedTable():
-            hint = "Is it the right database? For a new one: capliquify-ops tenant install; for tables of your own: a profile."
-            return TargetUnreachable(f"The database lacks what this needs: {said}.", hint=hint)
         case errors.AdminShutdown() | errors.CrashShutdown() | errors.CannotConnectNow():
             return TargetUnreachable(f"The server ended the session: {said}.", hint="Is it restarting?")
         case psycopg.OperationalError() | psycopg.InterfaceError() if error.sqlstate is None:
             return TargetUnreachable(f"The connection to the server was lost: {said}.", hint="Is it restarting?")
         case _:
-            return StatementFailed(f"The server refused the statement: {said}.", sqlstate=error.sqlstate or "")
+            return _refused(error, said)
+
+
+def _refused(error: psycopg.Error, said: str) -> StatementFailed:
+    state = error.sqlstate or ""
+    if isinstance(error, errors.UndefinedTable):
+        hint = "Is it the right database? For a new one: capliquify-ops tenant install; for tables of your own: a profile."
+        return RelationMissing(f"The database lacks what this needs: {said}.", hint=hint, sqlstate=state)
+    return StatementFailed(f"The server refused the statement: {said}.", sqlstate=state)
 
 
 @contextmanager

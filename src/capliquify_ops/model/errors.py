@@ -9,6 +9,7 @@
     ├── StatementTimedOut       17  the server gave up at our own limit
     ├── ServerUnsupported       69  older than supported, or an extension is missing
     ├── StatementFailed         20  any other refusal of a statement
+    │   └── RelationMissing     69  a table is not there: the wrong database, or one that nobody has set up
     ├── TenantConflict          64  the tenant is not in a state that allows the verb
     ├── TenantNotFound          64  no such tenant
     ├── NotVerified             17  the change is made, but the service was not seen to follow it
@@ -92,6 +93,12 @@ class StatementFailed(OpsError):
     def __init__(self, what: str, *, hint: str = "", sqlstate: str = "") -> None:
         super().__init__(what, hint=hint)
         self.sqlstate = sqlstate
+
+
+class RelationMissing(StatementFailed):
+    """A table that the statement names is not there: another database than was meant, or one that nobody has set up."""
+
+    exit_code = 69
 
 
 class TenantConflict(OpsError):
