@@ -40,7 +40,7 @@ def _none_stands(world: World, key: str, wrong: Wrong) -> Probe:
     content, canary = world.draft(key, route, f"smuggled with {wrong.what}")
     answer = world.send(dataclasses.replace(wrong.like, method="POST", path=route.path, json=content))
     problem = f"a row made with {wrong.what} stands in {key}" if has_row_with(world, f"{key}.owner", canary.token) else ""
-    clean(world, key, route, answer)
+    _undo(world, key, route, answer, canary.token)
     return _afterwards(f"{route.name} of {key} after {wrong.what}", problem, answer.call.line(), wrong)
 
 
@@ -53,10 +53,10 @@ def refused_creations(world: World, key: str, wrong: Wrong) -> Probes:
     features = PREMIUM if key != "s" else {"", BASIC_FEATURE}
     for route in world.creatable():
         if route.name not in NOT_WRITES and route.feature in features:
-            content, _ = world.draft(key, route, f"never made with {wrong.what}")
+            content, canary = world.draft(key, route, f"never made with {wrong.what}")
             answer = world.send(dataclasses.replace(wrong.like, method="POST", path=route.path, json=content))
             yield answer.probe(f"{wrong.what}: POST to {route.path}", wrong.expected, needs=wrong.needs)
-            clean(world, key, route, answer)
+            _undo(world, key, route, answer, canary.token)
 
 
 def refused_changes(world: World, victim: Plant, wrong: Wrong) -> Probes:
@@ -69,8 +69,18 @@ def refused_changes(world: World, victim: Plant, wrong: Wrong) -> Probes:
         yield answer.probe(f"{wrong.what}: {method} of a {route.name} row", wrong.expected, needs=wrong.needs)
 
 
+def _undo(world: World, key: str, route: Route, answer: Exchange, token: str) -> None:
+    """Delete a row that was made after all, where it is the tenant's. Elsewhere its id may be another row's, so it stays."""
+    row, item = next(objects(answer.data), None) if answer.is_success else None, world.item_of(route)
+    if row is None or item is None:
+        return
+    path = item.path.format(id=row["id"])
+    if token.encode() in world.get(f"{key}.owner", path).response.body:
+        world.send(Call("DELETE", path, world.person(f"{key}.owner")))
+
+
 def clean(world: World, key: str, route: Route, answer: Exchange) -> None:
-    """Delete a row that was made: other checks count rows. One that no route deletes is remembered as the tenant's own."""
+    """Delete a row that was rightly made: other checks count rows. One that no route deletes is remembered as the tenant's."""
     row = next(objects(answer.data), None) if answer.is_success else None
     if row is not None:
         plant = world.remember(key, route, str(row["id"]), None)
