@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from capliquify_ops.database import quoted
 from capliquify_ops.tenants.definitions.parts import Part
 from capliquify_ops.tenants.definitions.rows import Attached, Constraint, Index, Key
-from capliquify_ops.tenants.definitions.tables import Table, with_options
+from capliquify_ops.tenants.definitions.table import Table, with_options
 
 INDEX, KEY, FOREIGN_KEY, ATTACHED = 70, 71, 72, 73
 _STATES = {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}

@@ -8,12 +8,13 @@ from typing import Protocol
 
 from capliquify_ops.database import Session, literal, quoted
 from capliquify_ops.model.errors import DefinitionsRefused
-from capliquify_ops.tenants.definitions import attached, objects, tables
+from capliquify_ops.tenants.definitions import attached, objects, settings, tables
 from capliquify_ops.tenants.definitions.grants import default_grants, grantees, grants
+from capliquify_ops.tenants.definitions.inheritance import is_stepwise
 from capliquify_ops.tenants.definitions.parts import Part, ordered, safe_in_psql
 from capliquify_ops.tenants.definitions.reading import Read, comments, read
 from capliquify_ops.tenants.definitions.rows import Constraint, Key, Relation, Routine
-from capliquify_ops.tenants.definitions.tables import Table
+from capliquify_ops.tenants.definitions.table import Table
 
 _UNCARRIED = {"f": "foreign table"}
 
@@ -109,14 +110,15 @@ def _parts(found: Read, declared: Mapping[int, Table]) -> Iterator[Part]:
     for table in declared.values():
         if table.row.kind != "S":
             yield from _of_table(table, _children(table, declared))
+            yield from settings.validated_part(table, _ancestors(table, declared))
     yield from _attached(found, declared)
 
 
-def _of_table(table: Table, children: Iterable[Key]) -> Iterator[Part]:
+def _of_table(table: Table, children: Sequence[Key]) -> Iterator[Part]:
     yield tables.view_part(table) if table.row.kind in "vm" else tables.table_part(table)
-    yield from tables.default_parts(table, children)
-    yield from tables.settings_parts(table, children)
-    yield from tables.late_part(table)
+    yield from settings.default_parts(table, children)
+    yield from settings.settings_parts(table, children)
+    yield from settings.late_part(table, children)
 
 
 def _attached(found: Read, declared: Mapping[int, Table]) -> Iterator[Part]:
@@ -133,11 +135,18 @@ def _attached(found: Read, declared: Mapping[int, Table]) -> Iterator[Part]:
 
 def _table(session: Session, found: Read, row: Relation) -> Table:
     constraints = [one for one in found.constraints if one.relation == row.oid]
-    return Table(found.schema.name, row, found.columns.get(row.oid, []), constraints, session.server_major)
+    columns = found.columns.get(row.oid, [])
+    is_odd = is_stepwise(row, columns, found.columns, session.server_major)
+    return Table(found.schema.name, row, columns, constraints, session.server_major, is_odd)
 
 
 def _children(table: Table, declared: Mapping[int, Table]) -> list[Key]:
     return [("pg_class", oid) for oid, other in declared.items() if table.row.oid in other.row.parent_oids]
+
+
+def _ancestors(table: Table, declared: Mapping[int, Table]) -> list[Table]:
+    parents = [declared[oid] for oid in table.row.parent_oids if oid in declared]
+    return [*parents, *(above for parent in parents for above in _ancestors(parent, declared))]
 
 
 def _statements(parts: Iterable[Part]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from capliquify_ops.tenants.definitions.rows import (
     Statistics,
     Type,
 )
-from capliquify_ops.tenants.definitions.tables import column_text
+from capliquify_ops.tenants.definitions.table import column_text
 
 COLLATION, TYPE, ROUTINE, SEQUENCE, STATISTICS = 10, 20, 30, 41, 75
 _PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}

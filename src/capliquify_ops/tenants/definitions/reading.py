@@ -54,9 +54,11 @@ def read(session: Session, name: str) -> Read:
     members, unknown = _members(schema, edges)
     relations = _by_oid(_rows(session, "relations", rows.Relation, relations=members["pg_class"]))
     types = _rows(session, "types", rows.Type, types=members["pg_type"])
-    with_columns = [oid for oid, row in relations.items() if row.kind in "rpvm"] + [
+    with_columns = {oid for oid, row in relations.items() if row.kind in "rpvm"} | {
         row.relation for row in types if row.kind == "c"
-    ]
+    }
+    # Parents elsewhere: the order of their columns decides how a child is made.
+    with_columns |= {oid for row in relations.values() if row.bound is None for oid in row.parent_oids}
     columns: dict[int, list[rows.Column]] = defaultdict(list)
     for column in _rows(session, "columns", rows.Column, relations=with_columns):
         columns[column.relation].append(column)

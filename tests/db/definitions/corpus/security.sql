@@ -1,0 +1,36 @@
+-- schema: "security"
+CREATE SCHEMA security AUTHORIZATION oracle_owner;
+SET ROLE oracle_owner;
+SET search_path = security;
+CREATE TABLE t (id int PRIMARY KEY, owner name, secret text);
+CREATE POLICY everyone ON t USING (owner = current_user) WITH CHECK (owner <> ':"x"');
+CREATE POLICY readers ON t AS RESTRICTIVE FOR SELECT TO oracle_reader, "Oracle ""odd"" rôle, x=y/z" USING (EXISTS (SELECT 1 FROM t AS o WHERE o.id = t.id));
+CREATE POLICY ins ON t FOR INSERT TO PUBLIC WITH CHECK (true); CREATE POLICY upd ON t FOR UPDATE TO CURRENT_USER USING (id > 0) WITH CHECK (id > 1); CREATE POLICY del ON t FOR DELETE USING (false);
+CREATE POLICY bare ON t FOR SELECT;
+COMMENT ON POLICY readers ON t IS 'policy';
+ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+CREATE TABLE forced (id int); ALTER TABLE forced ENABLE ROW LEVEL SECURITY; ALTER TABLE forced FORCE ROW LEVEL SECURITY;
+CREATE TABLE forced_off (id int); ALTER TABLE forced_off FORCE ROW LEVEL SECURITY;
+INSERT INTO t VALUES (1, current_user, 's');
+GRANT ALL ON t TO oracle_reader; GRANT SELECT, UPDATE ON t TO oracle_writer WITH GRANT OPTION; GRANT INSERT ON t TO oracle_writer; GRANT SELECT ON t TO PUBLIC; GRANT REFERENCES, TRIGGER, TRUNCATE ON t TO "Oracle ""odd"" rôle, x=y/z";
+GRANT SELECT (id, secret), UPDATE (secret) ON t TO oracle_reader WITH GRANT OPTION; GRANT SELECT (id) ON t TO PUBLIC; GRANT INSERT (owner) ON t TO "Oracle ""odd"" rôle, x=y/z";
+CREATE TABLE nobody (id int); REVOKE ALL ON nobody FROM oracle_owner;
+CREATE TABLE partly (id int); REVOKE DELETE, TRUNCATE ON partly FROM oracle_owner;
+CREATE TABLE regranted (id int); GRANT SELECT ON regranted TO oracle_reader; REVOKE SELECT ON regranted FROM oracle_reader;
+CREATE TABLE owner_option (id int); GRANT SELECT ON owner_option TO oracle_owner WITH GRANT OPTION;
+CREATE TABLE columns_only (a int, b int); GRANT SELECT (a) ON columns_only TO oracle_reader;
+CREATE SEQUENCE s; GRANT SELECT, USAGE, UPDATE ON SEQUENCE s TO oracle_reader; GRANT USAGE ON SEQUENCE s TO PUBLIC;
+CREATE VIEW v AS SELECT 1 AS a; GRANT ALL ON v TO oracle_writer;
+GRANT USAGE ON SCHEMA security TO oracle_reader; GRANT ALL ON SCHEMA security TO oracle_writer WITH GRANT OPTION; GRANT CREATE ON SCHEMA security TO PUBLIC;
+COMMENT ON SCHEMA security IS 'the schema''s comment
+\! id';
+ALTER DEFAULT PRIVILEGES IN SCHEMA security GRANT SELECT ON TABLES TO oracle_reader;
+ALTER DEFAULT PRIVILEGES IN SCHEMA security GRANT ALL ON SEQUENCES TO oracle_writer WITH GRANT OPTION;
+ALTER DEFAULT PRIVILEGES IN SCHEMA security GRANT EXECUTE ON FUNCTIONS TO "Oracle ""odd"" rôle, x=y/z";
+ALTER DEFAULT PRIVILEGES IN SCHEMA security GRANT USAGE ON TYPES TO oracle_reader;
+CREATE TABLE after_defaults (id serial); CREATE FUNCTION after_defaults() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TYPE after_defaults_type AS ENUM ('a');
+RESET ROLE;
+ALTER DEFAULT PRIVILEGES FOR ROLE oracle_writer IN SCHEMA security GRANT INSERT ON TABLES TO oracle_reader WITH GRANT OPTION;
+CREATE TABLE security.by_superuser (id int); ALTER TABLE security.by_superuser OWNER TO oracle_writer;
+CREATE FUNCTION security.by_other() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER FUNCTION security.by_other() OWNER TO "Oracle ""odd"" rôle, x=y/z";
+CREATE VIEW security.v_other AS SELECT * FROM security.t; ALTER VIEW security.v_other OWNER TO oracle_writer;
