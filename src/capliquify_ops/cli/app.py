@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from capliquify_ops.cli import archive, config, doctor, fleet, reference, signoff, suites, tenant
+from capliquify_ops.cli import archive, config, doctor, fleet, lifecycle, purge, reference, signoff, suites, tenant
 from capliquify_ops.cli.output import note
 from capliquify_ops.evidence.redaction import Redactor
 from capliquify_ops.model.decision import ExitCode
@@ -28,6 +28,9 @@ app = typer.Typer(
 app.command("readiness", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(suites.readiness)
 app.command("security", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(suites.security)
 app.command("doctor")(doctor.doctor)
+for name, command in lifecycle.COMMANDS.items():
+    tenant.app.command(name)(command)
+tenant.app.command("purge")(purge.purge)
 tenant.app.command("backup")(archive.backup)
 tenant.app.command("restore")(archive.restore)
 tenant.app.command("clone")(archive.clone)

@@ -1,16 +1,29 @@
 """Plan first, then a yes: what changes anything shows what it will do, and acts on `--yes` or the typed name only."""
 
 import sys
+from collections.abc import Callable
 
-from capliquify_ops.cli.output import note
+from capliquify_ops.cli.output import document, line, note
 from capliquify_ops.model.errors import UsageError
 from capliquify_ops.model.plan import Plan
+
+
+def proceeds(plan: Plan, name: str, *, plan_only: bool, yes: bool, json: bool) -> bool:
+    """Return whether to act: not when only the plan was wanted, which then is the output. Raises as `require_confirmation`."""
+    if not plan_only:
+        require_confirmation(plan, name, yes=yes, quiet=json)
+        return True
+    if json:
+        document({"plan": plan})
+    else:
+        _print(plan, line)
+    return False
 
 
 def require_confirmation(plan: Plan, name: str, *, yes: bool, quiet: bool) -> None:
     """Print the plan on stderr and ask for the name to be typed. Raises UsageError without a terminal or with another name."""
     if not quiet or not yes:
-        _print(plan)
+        _print(plan, note)
     if yes:
         return
     if not sys.stdin.isatty():
@@ -21,11 +34,11 @@ def require_confirmation(plan: Plan, name: str, *, yes: bool, quiet: bool) -> No
         raise UsageError("Nothing was changed: the name typed is another one.")
 
 
-def _print(plan: Plan) -> None:
-    note(f"plan: {plan.verb} {plan.subject}")
+def _print(plan: Plan, tell: Callable[[str], None]) -> None:
+    tell(f"plan: {plan.verb} {plan.subject}")
     for number, step in enumerate(plan.steps, 1):
-        note(f"  {number}. {step.action}{': ' + step.statement if step.statement else ''}")
+        tell(f"  {number}. {step.action}{': ' + step.statement if step.statement else ''}")
     for key, value in plan.concerns.items():
-        note(f"  concerns {key}: {value}")
+        tell(f"  concerns {key}: {value}")
     for warning in plan.warnings:
-        note(f"  WARNING: {warning}")
+        tell(f"  WARNING: {warning}")

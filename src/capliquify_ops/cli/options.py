@@ -15,6 +15,7 @@ TargetName = Annotated[str | None, typer.Option("--target", metavar="NAME", help
 EvidenceDir = Annotated[Path | None, typer.Option("--evidence-dir", metavar="DIR", help="Evidence folder; default: .readiness.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Act without asking.")]
+PlanOnly = Annotated[bool, typer.Option("--plan", help="Print what would be done, and do nothing.")]
 
 
 def settings_of(config: Path | None, evidence_dir: Path | None = None) -> Settings:

@@ -5,6 +5,7 @@ Grants by somebody other than the schema's owner come back as the owner's.
 """
 
 import json
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +20,11 @@ _TOLD = 20
 _READ = (
     "SELECT q.schema_name, q.original_name, q.tenant_id, q.reason, q.since, q.retained_until, q.rights"
     " FROM capliquify_ops.quarantine AS q WHERE q.tenant_id = %(tenant)s ORDER BY q.since, q.schema_name"
+)
+_READABLE = (
+    "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
+    " WHERE n.nspname = 'capliquify_ops' AND c.relname = 'quarantine' AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')"
+    " AND pg_catalog.has_table_privilege(c.oid, 'SELECT'))"
 )
 _RIGHTS = (
     "SELECT coalesce(r.rolname::text, ''), a.privilege_type::text, a.is_grantable FROM pg_catalog.pg_namespace AS n"
@@ -78,11 +84,17 @@ def quarantined(session: Session, tenant: TenantId) -> list[Quarantined]:
 
 
 def quarantined_names(session: Session) -> list[str]:
-    """Return every schema that was put away, [] in a database without our ledgers or with older ones."""
-    known = session.value("SELECT pg_catalog.to_regclass('capliquify_ops.quarantine') IS NOT NULL")
-    if not known or not session.value("SELECT pg_catalog.has_table_privilege('capliquify_ops.quarantine', 'SELECT')"):
+    """Return every schema that was put away, within the open transaction; [] where this role sees no ledgers of ours."""
+    if not session.value(_READABLE):
         return []
     return session.rows("SELECT q.schema_name FROM capliquify_ops.quarantine AS q ORDER BY 1", str)
+
+
+def quarantined_tenants(session: Session) -> set[TenantId]:
+    """Return the tenants with a schema that was put away, within the open transaction."""
+    if not session.value(_READABLE):
+        return set()
+    return {TenantId(uuid.UUID(one)) for one in session.rows("SELECT q.tenant_id::text FROM capliquify_ops.quarantine AS q", str)}
 
 
 def rights_on(session: Session, schema: str) -> list[Right]:

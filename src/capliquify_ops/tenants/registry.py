@@ -3,7 +3,7 @@
 import re
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from capliquify_ops.database import Session, fill, load
 from capliquify_ops.model.errors import ConfigurationInvalid, TenantConflict, TenantNotFound
@@ -40,11 +40,32 @@ def registry_names(registry: str) -> dict[str, str]:
     return {"registry_schema": schema, "registry_table": table}
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which tenants to list. None is any; `deleted` False leaves soft-deleted ones out, True gives only those.
+
+    `expiring_within`: trials that end within so long, and those that are over and not suspended yet.
+    """
+
+    status: str | None = None
+    tier: str | None = None
+    deleted: bool | None = False
+    expiring_within: timedelta | None = None
+
+
+EVERYBODY = Wanted(deleted=None)
+
+
 def list_tenants(
-    session: Session, *, status: str | None = None, deleted: bool | None = False, registry: str = PRODUCT_REGISTRY
+    session: Session,
+    wanted: Wanted | None = None,
+    *,
+    status: str | None = None,
+    deleted: bool | None = False,
+    registry: str = PRODUCT_REGISTRY,
 ) -> list[Tenant]:
-    """Return tenants by creation. `deleted` False leaves soft-deleted ones out, True gives only those, None both."""
-    return _rows(session, registry, None, status, deleted)
+    """Return tenants by creation, within the open transaction: those wanted, or by status and deletion alone."""
+    return _rows(session, registry, None, wanted or Wanted(status=status, deleted=deleted))
 
 
 def find(session: Session, key: str, *, registry: str = PRODUCT_REGISTRY) -> Tenant:
@@ -52,7 +73,7 @@ def find(session: Session, key: str, *, registry: str = PRODUCT_REGISTRY) -> Ten
 
     Raises TenantNotFound, and TenantConflict for a key that names several tenants.
     """
-    found = _rows(session, registry, key, None, None)
+    found = _rows(session, registry, key, EVERYBODY)
     if len(found) > 1:
         named = ", ".join(f"{_what(tenant, key)} of {tenant.slug!r} ({tenant.id})" for tenant in found)
         raise TenantConflict(f"{key!r} names {len(found)} tenants: {named}.", hint="Give the id instead.")
@@ -73,10 +94,11 @@ def _unknown(session: Session, key: str) -> TenantNotFound:
     return TenantNotFound(f"No tenant has {shown!r} as its id, slug, schema name or organisation.", hint=hint)
 
 
-def _rows(session: Session, registry: str, key: str | None, status: str | None, deleted: bool | None) -> list[Tenant]:
+def _rows(session: Session, registry: str, key: str | None, wanted: Wanted) -> list[Tenant]:
     query = fill(load("capliquify_ops.tenants", "registry").text, registry_names(registry))
-    key = None if key is None else _sendable(key)
-    return session.rows(query, Tenant, {"key": key, "id": _uuid(key), "status": status, "deleted": deleted})
+    named = {"key": None if key is None else _sendable(key), "id": _uuid(key)}
+    filters = {"status": wanted.status, "tier": wanted.tier, "deleted": wanted.deleted, "within": wanted.expiring_within}
+    return session.rows(query, Tenant, {**named, **filters})
 
 
 def _sendable(key: str) -> str:
