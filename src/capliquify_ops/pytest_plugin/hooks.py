@@ -107,7 +107,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """Show what nobody knows as an error: a failure would say that the system is wrong, a skip that all is well."""
-    words = dict(report.user_properties).get(SHOWN_AS)
+    words = dict(getattr(report, "user_properties", ())).get(SHOWN_AS)
     return ("error", "E", str(words)) if words else None
 
 

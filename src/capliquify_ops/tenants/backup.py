@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +19,7 @@ from capliquify_ops.tenants.audit import facts_of
 from capliquify_ops.tenants.definitions import Definition, define
 from capliquify_ops.tenants.definitions.reading import schema_of
 from capliquify_ops.tenants.registry import PRODUCT_REGISTRY, Tenant, find, registry_names
+from capliquify_ops.tenants.renaming import names_schema
 
 SHARED = ("tenants", "users", "subscriptions", "audit_logs")
 """The product's shared tables, each after those that it references."""
@@ -123,7 +124,8 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         partial.unlink()
         sync_folder(path.parent)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise ArchiveUnwritable(
             f"{path} cannot be written: {error.strerror}.", hint="Choose another place with --output."
         ) from None
@@ -172,7 +174,7 @@ def described(
         raise DefinitionsRefused.because(["a database without an encoding (SQL_ASCII)"])
     row["taken_at"] = row["taken_at"].isoformat()
     tenant: Mapping[str, Plain] = {} if source.tenant is None else {"id": str(source.tenant.id), **facts_of(source.tenant)}
-    routines = [one for one in definition.routines if source.schema in one.body] if definition else []
+    routines = [one for one in definition.routines if names_schema(one.body, source.schema)] if definition else []
     return Manifest(
         format=FORMAT,
         schema=source.schema,

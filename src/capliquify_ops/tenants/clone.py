@@ -16,7 +16,7 @@ from capliquify_ops.tenants.concerns import concerns_of
 from capliquify_ops.tenants.definitions import Definition, define
 from capliquify_ops.tenants.ownership import as_owner, lock_tenant
 from capliquify_ops.tenants.registry import Tenant, find
-from capliquify_ops.tenants.renaming import rename_schema
+from capliquify_ops.tenants.renaming import names_schema, rename_schema
 from capliquify_ops.tenants.restoring import own_schema, refuse_named
 from capliquify_ops.tenants.standing import require_free
 
@@ -43,7 +43,9 @@ def clone(session: Session, roles: Roles, key: str, new: creation.NewTenant, *, 
         creation.refuse_collisions(session, new)
         with as_owner(session, roles):
             definition = define(session, source.schema_name)
-            refuse_named(source.schema_name, tuple(one.name for one in definition.routines if source.schema_name in one.body))
+            refuse_named(
+                source.schema_name, tuple(one.name for one in definition.routines if names_schema(one.body, source.schema_name))
+            )
             plan = _plan(source, new, {"rows_copied": _copy(session, definition, new)})
             tenant = creation.register(session, new)
             own_schema(session, tenant)

@@ -137,7 +137,8 @@ class Progress:
     def _append(self, line: Mapping[str, str | int]) -> None:
         try:
             with os.fdopen(os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
-                file.write(json.dumps(line, sort_keys=True).encode() + b"\n")
+                # The line before may have been cut: it stays the only one that is lost.
+                file.write(b"\n" + json.dumps(line, sort_keys=True).encode() + b"\n")
         except OSError as error:
             raise ArchiveUnwritable(f"{self.path} cannot be written: {error.strerror}.", hint="Choose another folder.") from None
 

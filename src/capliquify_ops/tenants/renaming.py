@@ -21,6 +21,12 @@ def rename_schema(session: Session, old: str, new: str) -> None:
             session.execute(composed(f"ALTER ROUTINE {routine['routine']} SET search_path TO {path}"))
 
 
+def names_schema(body: str, schema: str) -> bool:
+    """Say whether a routine's text names a schema, in whatever quotes or letter case."""
+    plain = body.replace('""', '"').replace("''", "'")
+    return bool(re.search(rf"(?<![\w$]){re.escape(schema)}(?![\w$])", plain, re.IGNORECASE))
+
+
 def path_names(path: str) -> list[str]:
     """Return the names of a search_path as the catalogue has them."""
     found = [match[1] for match in _NAME.finditer(path) if match[1]]

@@ -94,7 +94,7 @@ class ScriptWriter:
             batch.clear()
 
         for row in rows_of(session, schema, table, tenant.id, content):
-            if not content.rows and not batch and not any(one.kind == "shared" for one in self.sections):
+            if not any(one.kind == "context" for one in self.sections):
                 self.archive.write(context.encode())
                 self.sections.append(Section("context", len(context.encode())))
             batch.append(row)

@@ -13,7 +13,7 @@ UNION ALL
 SELECT CASE f.name WHEN 'icu' THEN 'ICU collations (the server was built without ICU)' ELSE f.name || ' compression (the server was built without it)' END
 FROM pg_catalog.unnest(%(features)s::text[]) AS f (name)
 WHERE CASE f.name
-  WHEN 'icu' THEN NOT EXISTS (SELECT 1 FROM pg_catalog.pg_collation AS c WHERE c.collprovider = 'i' AND c.oid < 16384)
+  WHEN 'icu' THEN NOT EXISTS (SELECT 1 FROM pg_catalog.pg_collation AS c WHERE c.collprovider = 'i' AND c.collname LIKE '%%-x-icu')
   ELSE NOT EXISTS (
     SELECT 1 FROM pg_catalog.pg_settings AS s WHERE s.name = 'default_toast_compression' AND f.name = ANY (s.enumvals)
   ) END

@@ -1,0 +1,165 @@
+"""Backup of many tenants: past failures, resumed, with retention, and a drill of a sample."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.db.archive.conftest import make_tenant, script
+
+from capliquify_ops.database import fill, observer
+from capliquify_ops.tenants import fleet_backup as fleets
+from capliquify_ops.tenants.archive.opening import open_archive
+from capliquify_ops.tenants.audit import audit_of
+from capliquify_ops.tenants.fleet_backup import Job, Progress, fleet_backup
+from capliquify_ops.tenants.ownership import as_owner
+from capliquify_ops.tenants.registry import list_tenants
+
+
+@pytest.fixture
+def fleet(session, roles):
+    for number in range(6):
+        make_tenant(session, roles, f"t{number}")
+    with session.transaction():
+        return list_tenants(session)
+
+
+@pytest.fixture
+def connect(database):
+    return lambda: observer(database.observer_url, "fleet")
+
+
+def _break(session, roles, tenant):
+    with session.transaction(), as_owner(session, roles):
+        session.execute(fill('ALTER SCHEMA :"s" RENAME TO lost', {"s": tenant.schema_name}))
+
+
+def test_a_failing_tenant_stops_nobody(session, roles, fleet, connect, tmp_path, monkeypatch):
+    """All but the broken tenant are backed up, it is reported with its reason; connections are recycled on the way."""
+    _break(session, roles, fleet[2])
+    monkeypatch.setattr(fleets, "TENANTS_PER_CONNECTION", 2)
+    outcomes = list(fleet_backup(connect, fleet, Job(tmp_path, "20260101T000000Z", "test")))
+    assert {one.tenant.slug for one in outcomes if one.receipt} == {"t0", "t1", "t3", "t4", "t5"}
+    [failed] = [one for one in outcomes if not one.receipt]
+    assert "does not exist" in failed.why
+    assert len(list(tmp_path.iterdir())) == 5
+    for one in outcomes:
+        if one.receipt:
+            with open_archive(Path(one.receipt.path)) as archive:
+                assert archive.manifest.tenant["slug"] == one.tenant.slug
+
+
+def test_stopping_to_listen_stops_the_workers(fleet, connect, tmp_path):
+    """Whoever stops after two outcomes finds whole archives only."""
+    outcomes = fleet_backup(connect, fleet, Job(tmp_path, "20260101T000000Z", "test", workers=1))
+    next(outcomes), next(outcomes)
+    outcomes.close()
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert 2 <= len(names) < 6
+    assert all(name.endswith(".sql.zst") for name in names)
+
+
+def test_a_dead_server_is_an_outcome_of_each(fleet, database, tmp_path):
+    """With nobody to connect to, every tenant is reported, and nothing hangs."""
+    nowhere = type(database.observer_url)("postgresql://x@127.0.0.1:1/x")
+    outcomes = list(fleet_backup(lambda: observer(nowhere, "fleet"), fleet, Job(tmp_path, "20260101T000000Z", "test")))
+    assert len(outcomes) == 6
+    assert all("cannot be reached" in one.why for one in outcomes)
+
+
+def test_the_journal_says_where_to_go_on(fleet, tmp_path):
+    """A run without its last line is unfinished; a line that was cut, and a file that is gone, count as not done."""
+    progress = Progress(tmp_path, "20260101T000000Z")
+    (tmp_path / "a.sql.zst").touch()
+    done = [{"id": str(fleet[0].id), "file": "a.sql.zst", "sha256": "x"}, {"id": str(fleet[1].id), "file": "gone", "sha256": "x"}]
+    progress.path.write_text("".join(json.dumps(line) + "\n" for line in done) + '{"id": "cut')
+    found = Progress.unfinished(tmp_path)
+    assert (found.stamp, found.done()) == ("20260101T000000Z", {str(fleet[0].id)})
+    found.finish(0)
+    assert Progress.unfinished(tmp_path) is None
+
+
+@pytest.fixture
+def run(tmp_path, database):
+    """Runs capliquify-ops against this test's database."""
+    roles = database.roles
+    lines = [
+        "[targets.here]",
+        'class = "loopback"',
+        f"database_url = {json.dumps(database.observer_url.reveal())}",
+        f"operator_url = {json.dumps(database.operator_url.reveal())}",
+        f'app_role = "{roles.app}"',
+        "[targets.here.roles]",
+        *(f'{name} = "{getattr(roles, name)}"' for name in ("owner", "observer", "operator")),
+    ]
+    (tmp_path / "capliquify-ops.toml").write_text("\n".join(lines))
+
+    def command(*arguments, code=0):
+        done = subprocess.run(
+            [sys.executable, "-m", "capliquify_ops.cli", *arguments, "--target", "here"],
+            capture_output=True, text=True, cwd=tmp_path, stdin=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    return command
+
+
+def test_the_commands_of_a_fleet(run, fleet, session, roles, tmp_path):
+    """fleet backup, again with retention, past a failure, and a drill that knows its archives by the audit."""
+    folder = tmp_path / "archives"
+    assert "is not a folder" in run("fleet", "backup", "-o", str(folder), code=73).stderr
+    folder.mkdir()
+    first = json.loads(run("fleet", "backup", "-o", str(folder), "--json").stdout)
+    assert (first["backed_up"], first["failed"]) == (6, [])
+    with session.transaction():
+        assert audit_of(session, fleet[0].id)[-1].verb == "fleet backup"
+    drilled = json.loads(run("fleet", "restore-drill", "-o", str(folder), "--sample", "2", "--seed", "1", "--json").stdout)
+    assert [drill["rows"] for drill in drilled["drills"]] == [60, 60]
+    # An interrupted run: its journal lacks the end, and two archives.
+    journal = Path(first["journal"])
+    lines = [line for line in journal.read_text().splitlines() if line]
+    journal.write_text("\n".join(lines[:4]) + "\n")
+    for line in lines[4:6]:
+        (folder / json.loads(line)["file"]).unlink()
+    resumed = json.loads(run("fleet", "backup", "-o", str(folder), "--json").stdout)
+    assert (resumed["backed_up"], resumed["before"], resumed["journal"]) == (2, 4, first["journal"])
+    _break(session, roles, fleet[3])
+    told = run("fleet", "backup", "-o", str(folder), "--keep", "1", code=1).stdout
+    assert "FAILED  t3: The schema" in told
+    assert "5 tenants backed up, 1 failed" in told
+    assert sum(1 for path in folder.iterdir() if path.name.startswith("t3-")) == 1
+
+
+def test_the_commands_of_one_tenant(run, tenant, tmp_path):
+    """tenant backup, restore in its four ways and clone, as a person types them; what is wrong is a sentence and changes nothing."""
+    made = json.loads(run("tenant", "backup", "acme", "-o", "acme.sql.zst", "--json").stdout)
+    assert made["path"] == "acme.sql.zst"
+    assert "never replaces a file" in run("tenant", "backup", "acme", "-o", "acme.sql.zst", code=73).stderr
+    assert "60 rows compared" in run("tenant", "restore", "acme.sql.zst", "--drill").stdout
+    assert "--in-place" in run("tenant", "restore", "acme.sql.zst", "--yes", code=64).stderr
+    assert "no terminal" in run("tenant", "restore", "acme.sql.zst", "--in-place", code=64).stderr
+    assert "quarantine_" in run("tenant", "restore", "acme.sql.zst", "--in-place", "--yes").stdout
+    assert "organisation" in run("tenant", "restore", "acme.sql.zst", "--as", "two", "--yes", code=64).stderr
+    run("tenant", "restore", "acme.sql.zst", "--as", "two", "--organization", "org_2", "--yes")
+    run("tenant", "clone", "acme", "three", "--organization", "org_3", "--yes")
+    assert json.loads(run("tenant", "show", "three", "--json").stdout)["tenant"]["subscription_status"] == "active"
+    assert "one way" in run("tenant", "restore", "acme.sql.zst", "--drill", "--in-place", code=64).stderr
+    assert "cannot be read" in run("tenant", "restore", "nothing.sql.zst", code=65).stderr
+    (tmp_path / "noise").write_bytes(b"x" * 500)
+    assert "does not end as an archive" in run("tenant", "restore", "noise", "--yes", code=65).stderr
+    assert "no engine" in run("tenant", "backup", "acme", "--engine", "magic", code=64).stderr
+    piped = subprocess.run(
+        [sys.executable, "-m", "capliquify_ops.cli", "tenant", "backup", "acme", "-o", "-", "--engine", "pg_dump", "--target", "here"],
+        capture_output=True, cwd=tmp_path, check=True,
+    )  # fmt: skip
+    (tmp_path / "piped").write_bytes(piped.stdout)
+    with open_archive(tmp_path / "piped") as archive:
+        assert b"CREATE TABLE" in script(tmp_path / "piped")
+        assert [section.kind for section in archive.manifest.sections][-1] == "pg_dump"
+    assert (
+        "zstd -dc FILE | psql"
+        in run("tenant", "restore", "piped", "--trust", "--as", "four", "--organization", "o", "--yes", code=65).stderr
+    )
