@@ -34,9 +34,9 @@ def demoted_admin(world: World) -> Probes:
             for route in admin_routes(world):
                 answer = world.get(who, route.path)
                 yield answer.probe(f"{who}, now a member, reads {route.path}", expected, needs=f"{who} reads {route.path}")
+            yield reads_own(world, who)
             answer = world.send(Call("DELETE", victim.path, world.person(who)))
             yield answer.probe(f"{who}, now a member, deletes a row", expected, needs=f"{who} deletes a row")
-            yield reads_own(world, who)
         gone = "" if row_of(world, victim) is not None else "the row is gone"
         yield noted("the row that a demoted admin deletes", gone, request=answer.call.line(), is_change=True)
 
