@@ -25,7 +25,7 @@ def _cases():
                 yield pytest.param(major, path, id=f"{path.stem}-{major}", marks=pytest.mark.xdist_group(f"oracle_{major}"))
 
 
-@pytest.mark.parametrize(("oracle", "path"), _cases(), indirect=["oracle"])
+@pytest.mark.parametrize(("oracle", "path"), list(_cases()), indirect=["oracle"])
 def test_the_corpus_is_carried_byte_for_byte(oracle, path):
     """A schema of the corpus is restored by psql so that pg_dump cannot tell the difference, and so that rows hash the same."""
     sql = path.read_text(encoding="utf-8")

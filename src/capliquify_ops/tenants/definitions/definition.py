@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from capliquify_ops.model.errors import DefinitionsRefused
 from capliquify_ops.tenants.definitions import attached, objects, settings, tables
 from capliquify_ops.tenants.definitions.grants import default_grants, grantees, grants
 from capliquify_ops.tenants.definitions.inheritance import is_stepwise
-from capliquify_ops.tenants.definitions.parts import Part, ordered, safe_in_psql
+from capliquify_ops.tenants.definitions.parts import CircleError, Part, ordered, safe_in_psql
 from capliquify_ops.tenants.definitions.reading import Read, comments, read
 from capliquify_ops.tenants.definitions.rows import Constraint, Key, Relation, Routine
 from capliquify_ops.tenants.definitions.table import Table
@@ -63,9 +63,7 @@ def define(session: Session, schema: str) -> Definition:
     """
     found = read(session, schema)
     _refuse(found)
-    declared = {oid: _table(session, found, row) for oid, row in found.relations.items()}
-    parts = list(_parts(found, declared))
-    before, after = ordered(parts, found.edges)
+    declared, parts, (before, after) = _in_order(session, found)
     _refuse_late_tables(after)
     targets = _targets(parts, declared)
     said = [*_comments(session, found, declared, targets)]
@@ -90,7 +88,27 @@ def define(session: Session, schema: str) -> Definition:
     )
 
 
-def _parts(found: Read, declared: Mapping[int, Table]) -> Iterator[Part]:
+_Ordered = tuple[list[Part], list[Part]]
+
+
+def _in_order(session: Session, found: Read) -> tuple[Mapping[int, Table], list[Part], _Ordered]:
+    """Return tables, parts, and the parts in order. Where they need each other, CHECK constraints are added by themselves."""
+    apart: frozenset[int] = frozenset()
+    while True:
+        declared = {oid: _table(session, found, row, apart) for oid, row in found.relations.items()}
+        parts = list(_parts(found, declared, apart))
+        try:
+            return declared, parts, ordered(parts, found.edges)
+        except CircleError as circle:
+            made = {key for part in circle.parts for key in part.makes}
+            checks = {one.oid for one in found.constraints if one.kind == "c" and ("pg_constraint", one.oid) in made} - apart
+            if not checks:
+                names = ", ".join(part.name for part in circle.parts[:10])
+                raise DefinitionsRefused.because([f"definitions that need each other: {names}"]) from None
+            apart |= checks
+
+
+def _parts(found: Read, declared: Mapping[int, Table], apart: Container[int]) -> Iterator[Part]:
     schema = found.schema.name
     by_domain: dict[int, list[Constraint]] = defaultdict(list)
     for one in found.constraints:
@@ -98,8 +116,10 @@ def _parts(found: Read, declared: Mapping[int, Table]) -> Iterator[Part]:
     for collation in found.collations:
         yield objects.collation_part(schema, collation)
     for type_ in found.types:
-        yield objects.type_part(schema, type_, found.columns[type_.relation], by_domain[type_.oid])
-        yield from objects.late_domain_parts(schema, type_, by_domain[type_.oid])
+        own = by_domain[type_.oid]
+        later = [one for one in own if not one.is_validated or one.oid in apart]
+        yield objects.type_part(schema, type_, found.columns[type_.relation], [one for one in own if one not in later])
+        yield from (objects.domain_constraint_part(schema, type_, one) for one in later)
     for routine in found.routines:
         yield objects.routine_part(schema, routine)
     for oid, row in found.sequences.items():
@@ -133,11 +153,11 @@ def _attached(found: Read, declared: Mapping[int, Table]) -> Iterator[Part]:
         yield attached.attached_part(declared[each.relation], each)
 
 
-def _table(session: Session, found: Read, row: Relation) -> Table:
+def _table(session: Session, found: Read, row: Relation, apart: frozenset[int]) -> Table:
     constraints = [one for one in found.constraints if one.relation == row.oid]
     columns = found.columns.get(row.oid, [])
     is_odd = is_stepwise(row, columns, found.columns, session.server_major)
-    return Table(found.schema.name, row, columns, constraints, session.server_major, is_odd)
+    return Table(found.schema.name, row, columns, constraints, session.server_major, is_odd, apart)
 
 
 def _children(table: Table, declared: Mapping[int, Table]) -> list[Key]:

@@ -40,7 +40,7 @@ def collation_part(schema: str, row: Collation) -> Part:
 
 
 def type_part(schema: str, row: Type, columns: Rows[Column], constraints: Rows[Constraint]) -> Part:
-    """Return an enum, composite type, range or domain; a domain with the constraints that hold for the data."""
+    """Return an enum, composite type, range or domain; a domain with the constraints that are given."""
     name = quoted(schema, row.name)
     match row.kind:
         case "e":
@@ -54,7 +54,7 @@ def type_part(schema: str, row: Type, columns: Rows[Column], constraints: Rows[C
     word = "DOMAIN" if row.kind == "d" else "TYPE"
     statements = (create, f"ALTER {word} {name} OWNER TO {quoted(row.owner)}")
     makes: dict[Key, str | None] = {
-        ("pg_constraint", one.oid): f"CONSTRAINT {quoted(one.name)} ON DOMAIN {name}" for one in constraints if one.is_validated
+        ("pg_constraint", one.oid): f"CONSTRAINT {quoted(one.name)} ON DOMAIN {name}" for one in constraints
     }
     if row.relation:
         # Comments of its columns hang there.
@@ -63,14 +63,13 @@ def type_part(schema: str, row: Type, columns: Rows[Column], constraints: Rows[C
     return Part(("pg_type", row.oid), TYPE, row.name, statements, target=f"{word} {name}", makes=makes, grants=given)
 
 
-def late_domain_parts(schema: str, row: Type, constraints: Rows[Constraint]) -> Iterator[Part]:
-    """Yield a domain's constraints that were never validated."""
+def domain_constraint_part(schema: str, row: Type, one: Constraint) -> Part:
+    """Return a domain's constraint as a statement of its own: one that was never validated comes after the data."""
     name = quoted(schema, row.name)
-    for one in constraints:
-        if not one.is_validated:
-            statement = f"ALTER DOMAIN {name} ADD CONSTRAINT {quoted(one.name)} {one.definition}"
-            target = f"CONSTRAINT {quoted(one.name)} ON DOMAIN {name}"
-            yield Part(("pg_constraint", one.oid), TYPE, one.name, (statement,), is_late=True, target=target)
+    statement = f"ALTER DOMAIN {name} ADD CONSTRAINT {quoted(one.name)} {one.definition}"
+    target = f"CONSTRAINT {quoted(one.name)} ON DOMAIN {name}"
+    key = ("pg_constraint", one.oid)
+    return Part(key, TYPE, f"{row.name}.{one.name}", (statement,), is_late=not one.is_validated, target=target)
 
 
 def routine_part(schema: str, row: Routine) -> Part:
@@ -131,5 +130,5 @@ def _domain(row: Type, constraints: Rows[Constraint]) -> str:
     named = [one for one in constraints if one.kind == "n"]
     if row.not_null:
         text += f" CONSTRAINT {quoted(named[0].name)} NOT NULL" if named else " NOT NULL"
-    checks = [one for one in constraints if one.kind == "c" and one.is_validated]
+    checks = [one for one in constraints if one.kind == "c"]
     return text + "".join(f" CONSTRAINT {quoted(one.name)} {one.definition}" for one in checks)

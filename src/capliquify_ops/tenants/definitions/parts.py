@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from capliquify_ops.model.errors import DefinitionsRefused
 from capliquify_ops.tenants.definitions.rows import Edge, Key
 
 _MAYBE_VARIABLE = re.compile(r"""(?<!:):(?=["'{\w])""")
@@ -14,6 +13,14 @@ _OPAQUE = re.compile(
     r"""[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|(\$(?:[A-Za-z_\x80-\U0010ffff][\w]*)?\$).*?\1|::""", re.DOTALL
 )
 """What psql does not look into for variables: literals, quoted names, dollar quotes; and casts."""
+
+
+class CircleError(Exception):
+    """Parts that need each other."""
+
+    def __init__(self, parts: Iterable["Part"]) -> None:
+        super().__init__()
+        self.parts = sorted(parts, key=lambda part: part.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,7 @@ class Part:
 def ordered(parts: Iterable[Part], edges: Iterable[Edge]) -> tuple[list[Part], list[Part]]:
     """Return the parts to make before the data and after it, each after what it needs.
 
-    Raises DefinitionsRefused for definitions that go round in a circle, and for a table that needs what comes after the data.
+    Raises CircleError for definitions that go round.
     """
     by_key = {part.key: part for part in parts}
     home = _homes(by_key, edges)
@@ -84,8 +91,7 @@ def _sorted(by_key: Mapping[Key, Part], needs: Mapping[Key, set[Key]]) -> list[P
             if not waiting[key]:
                 heapq.heappush(free, (by_key[key].rank, by_key[key].name, key))
     if len(done) < len(by_key):
-        circle = sorted(by_key[key].name for key, count in waiting.items() if count)
-        raise DefinitionsRefused.because([f"definitions that need each other: {', '.join(circle[:10])}"])
+        raise CircleError(by_key[key] for key, count in waiting.items() if count)
     return done
 
 

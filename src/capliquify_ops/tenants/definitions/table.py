@@ -16,7 +16,8 @@ NOT_NULL_IS_A_CONSTRAINT = 18
 class Table:
     """A relation of the schema with all that its declaration says.
 
-    `is_stepwise`: CREATE TABLE ... INHERITS cannot say it; see inheritance.py.
+    `is_stepwise`: CREATE TABLE ... INHERITS cannot say it; see inheritance.py. `apart` are CHECK constraints that
+    need the table themselves, through a function: they are added after the data, as pg_dump does.
     """
 
     schema: str
@@ -25,6 +26,7 @@ class Table:
     constraints: Sequence[Constraint]
     major: int
     is_stepwise: bool = False
+    apart: frozenset[int] = frozenset()
 
     @property
     def name(self) -> str:
@@ -54,7 +56,11 @@ class Table:
     def checks(self, *, late: bool) -> list[Constraint]:
         """Return its own CHECK constraints: those that hold for the data, or those that were never validated (late)."""
         found = [one for one in self.constraints if one.kind == "c" and (one.is_local or (self.is_partition and not late))]
-        return [one for one in found if is_late(one) == late]
+        return [one for one in found if self.is_late(one) == late]
+
+    def is_late(self, one: Constraint) -> bool:
+        """Whether a constraint is added after the data."""
+        return is_late(one) or one.oid in self.apart
 
     def not_null(self, column: Column) -> Constraint | None:
         """Return the constraint behind a column's NOT NULL, where the server keeps one."""
@@ -122,7 +128,7 @@ def made_by(table: Table) -> dict[Key, str | None]:
     named = {
         ("pg_constraint", one.oid): f"CONSTRAINT {quoted(one.name)} ON {table.name}"
         for one in table.constraints
-        if one.kind in "cn" and not (one.is_local and is_late(one))
+        if one.kind in "cn" and not (table.is_late(one) and (one.is_local or one.oid in table.apart))
     }
     generated = {("pg_attrdef", column.default_oid): None for column in table.columns if column.generated and column.default_oid}
     return {**named, **generated}
