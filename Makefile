@@ -6,11 +6,11 @@ READY := .venv/.ready
 SYSTEM := .venv/.system
 SIZE ?= full
 
-.PHONY: readiness test lint format bench lock system clean help
+.PHONY: readiness test lint format bench proof-lifecycle lock system clean help
 .DELETE_ON_ERROR:
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -42,6 +42,9 @@ format: $(READY) ## let ruff put the code into shape
 bench: $(READY) ## benchmarks side by side with their peers; SIZE=ci for a short run
 	@$(BIN)/python -m pytest perf --benchmark-only --benchmark-columns=min,median,stddev,rounds --size $(SIZE)
 
+proof-lifecycle: $(READY) ## interrupt every lifecycle verb everywhere; resumable, writes docs/reference/proof-lifecycle.md
+	@$(BIN)/python tests/db/lifecycle/proof.py
+
 lock: ## renew requirements.lock from pyproject.toml
 	@$(PYTHON) -m venv .venv-lock
 	@.venv-lock/bin/pip install --quiet uv
@@ -50,4 +53,4 @@ lock: ## renew requirements.lock from pyproject.toml
 	@rm -rf .venv-lock
 
 clean: ## remove what the other targets made, evidence included
-	rm -rf .venv .venv-lock .readiness .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks build dist
+	rm -rf .venv .venv-lock .readiness .proof .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks build dist
