@@ -15,7 +15,7 @@ from capliquify_ops.tenants.archive.opening import open_archive
 from capliquify_ops.tenants.archiver import ArchiveReceipt
 from capliquify_ops.tenants.backup import LIMITS, Source, new_file, write_script
 from capliquify_ops.tenants.ownership import as_owner
-from capliquify_ops.tenants.quarantine import back_acts, quarantined
+from capliquify_ops.tenants.quarantine import Reason, back_acts, quarantined
 from capliquify_ops.tenants.registry import Tenant
 
 
@@ -34,7 +34,10 @@ class FolderArchiver:
 
     def archive(self, session: Session, tenant: Tenant, schema_name: str) -> ArchiveReceipt:
         """Archive one schema of a tenant. Raises as `backup`."""
-        path = self.folder / file_name(tenant, self.stamp)
+        with session.transaction():
+            replaced = [entry.schema_name for entry in quarantined(session, tenant.id) if entry.reason == Reason.RESTORE]
+        mark = schema_name.rpartition("_")[2] if schema_name in replaced else ""
+        path = self.folder / file_name(tenant, self.stamp, mark=mark)
         with new_file(path) as file:
             archive = ArchiveWriter(file)
             try:

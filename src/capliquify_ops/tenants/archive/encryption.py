@@ -68,7 +68,7 @@ def decrypt(source: BinaryIO, into: BinaryIO, identity: Path | None, where: str)
     pyrage = _pyrage()
     try:
         pyrage.decrypt_io(source, into, _identities(identity))
-    except pyrage.DecryptError:
+    except (OSError, pyrage.DecryptError):
         raise ArchiveRefused(f"{where} cannot be decrypted: another key, or a damaged file.") from None
 
 

@@ -37,10 +37,13 @@ def stamp_of(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime(_STAMP)
 
 
-def file_name(tenant: Tenant, stamp: str, suffix: str = "") -> str:
-    """Return the name of an archive: by the slug, or by the id where the slug is no safe name of a file."""
+def file_name(tenant: Tenant, stamp: str, suffix: str = "", *, mark: str = "") -> str:
+    """Return the name of an archive: by the slug, or by the id where the slug is no safe name of a file.
+
+    `mark` tells a second schema of the tenant from its first.
+    """
     who = tenant.slug if _SAFE.fullmatch(tenant.slug) else str(tenant.id)
-    return f"{who}-{stamp}{SUFFIX}{suffix}"
+    return f"{who}{mark and '-'}{mark}-{stamp}{SUFFIX}{suffix}"
 
 
 def filed(folder: Path) -> Iterator[Filed]:

@@ -1,0 +1,89 @@
+"""The runbook's procedures 1 to 4 as commands, on 18 and on 15, and psql alone with one of the archives."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.db.archive.conftest import script
+
+from capliquify_ops.database import fill, operator
+from capliquify_ops.model.roles import Roles
+from capliquify_ops.model.secret import Secret
+from capliquify_ops.reference import stack as embedded
+from capliquify_ops.tenants.ownership import as_owner
+
+
+@pytest.fixture(params=[18, 15])
+def place(request):
+    """A database with the product installed: URLs and roles."""
+    if request.param == 18:
+        made = request.getfixturevalue("database")
+        yield {"observer": made.observer_url, "operator": made.operator_url, "superuser": made.superuser_url, "roles": made.roles}
+        return
+    with embedded.start(service=False, postgres_bin=request.getfixturevalue("postgres_15")) as running:
+        roles = Roles(**{name: getattr(running.roles, name) for name in ("owner", "app", "observer", "operator")})
+        urls = {"observer": running.database_url, "operator": running.operator_url, "superuser": running.superuser_url}
+        yield {**{who: Secret(url) for who, url in urls.items()}, "roles": roles}
+
+
+@pytest.fixture
+def run(place, tmp_path):
+    roles = place["roles"]
+    lines = ["[targets.here]", 'class = "loopback"', f'app_role = "{roles.app}"']
+    lines += [
+        f"database_url = {json.dumps(place['observer'].reveal())}",
+        f"operator_url = {json.dumps(place['operator'].reveal())}",
+    ]
+    lines += ["[targets.here.roles]", *(f'{name} = "{getattr(roles, name)}"' for name in ("owner", "observer", "operator"))]
+    (tmp_path / "capliquify-ops.toml").write_text("\n".join(lines))
+
+    def command(*arguments, code=0):
+        done = subprocess.run(
+            [sys.executable, "-m", "capliquify_ops.cli", *arguments, "--target", "here"],
+            capture_output=True, text=True, cwd=tmp_path, stdin=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    return command
+
+
+def test_a_life_by_the_runbook(run, place, tmp_path, psql):
+    """Create, fill, suspend, resume, delete, purge with its archive, restore whole; then the archive through psql alone."""
+    created = json.loads(run("tenant", "create", "acme", "--organization", "org_a", "--company", "Acme", "--yes", "--json"))[
+        "tenant"
+    ]
+    with operator(place["operator"], "test") as session, session.transaction(), as_owner(session, place["roles"]):
+        names = fill(
+            "INSERT INTO :\"s\".companies (name) SELECT 'c' || g FROM generate_series(1, 99) AS g", {"s": created["schema_name"]}
+        )
+        session.execute(names)
+    assert (
+        json.loads(run("tenant", "suspend", "acme", "--reason", "payment failed", "--yes", "--json"))["tenant"][
+            "subscription_status"
+        ]
+        == "suspended"
+    )
+    assert json.loads(run("tenant", "resume", "acme", "--yes", "--json"))["tenant"]["subscription_status"] == "trial"
+    run("tenant", "delete", "acme", "--yes")
+    run("tenant", "purge", "acme", "--yes")
+    assert "quarantine_" in run("tenant", "verify", "acme", code=1)
+    purged = json.loads(run("tenant", "purge", "acme", "--now", "--yes", "--json"))
+    assert purged["purged"]
+    [archive] = [Path(each["path"]) for each in purged["archives"]]
+    run("tenant", "show", "acme", code=64)
+    run("tenant", "restore", str(archive), "--drill")
+    run("tenant", "restore", str(archive), "--yes")
+    back = json.loads(run("tenant", "show", "acme", "--json"))["tenant"]
+    assert {**back, "deleted_at": None, "subscription_status": "trial"} == created
+    with operator(place["operator"], "test") as session, session.transaction(), as_owner(session, place["roles"]):
+        one = {"s": created["schema_name"]}
+        assert session.value(fill('SELECT count(*) FROM :"s".companies', one)) == 100
+        session.execute(fill('DROP SCHEMA :"s" CASCADE', one))
+        session.execute("DELETE FROM public.tenants")
+    done = psql(place["superuser"], script(archive))
+    assert done.returncode == 0, done.stderr
+    with operator(place["operator"], "test") as session, session.transaction(), as_owner(session, place["roles"]):
+        assert session.value(fill('SELECT count(*) FROM :"s".companies', {"s": created["schema_name"]})) == 100
