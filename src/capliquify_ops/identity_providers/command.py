@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from capliquify_ops.model.errors import ConfigurationInvalid, IntegrationFailed
 from capliquify_ops.model.protocols import TokenRequest
@@ -22,10 +22,17 @@ class CommandTokens:
         """Return one token for each request, None where the program cannot make that variant."""
         if not requests:
             return []
-        answer = self._run({"requests": [_row(request) for request in requests]})
+        return self._ask([_row(request) for request in requests])
+
+    def signed(self, request: TokenRequest, claims: Mapping[str, object]) -> str | None:
+        """Return a valid session's token with these claims over its own, None where the program signs no such token."""
+        return self._ask([_row(request) | {"claims": dict(claims)}])[0]
+
+    def _ask(self, rows: Sequence[dict[str, object]]) -> list[str | None]:
+        answer = self._run({"requests": rows})
         found = answer.get("tokens") if isinstance(answer, dict) else None
-        if not isinstance(found, list) or len(found) != len(requests):
-            raise self._failed(f"did not print {len(requests)} tokens")
+        if not isinstance(found, list) or len(found) != len(rows):
+            raise self._failed(f"did not print {len(rows)} tokens")
         if not all(token is None or isinstance(token, str) for token in found):
             raise self._failed("printed something that is neither a token nor null")
         return found

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 
 import jwt
 
@@ -31,10 +32,14 @@ class JwtTokens:
         """Return one token for each request; foreign environments and signed out sessions cannot be made with one key."""
         return [self._token(request) for request in requests]
 
+    def signed(self, request: TokenRequest, claims: Mapping[str, object]) -> str | None:
+        """Return a valid session's token with these claims over its own."""
+        return self._token(request, claims)
+
     def forget(self, run: str) -> None:
         """Nothing was made, so nothing is removed."""
 
-    def _token(self, request: TokenRequest) -> str | None:
+    def _token(self, request: TokenRequest, over: Mapping[str, object] = MappingProxyType({})) -> str | None:
         if request.variant in {TokenVariant.FOREIGN_ENVIRONMENT, TokenVariant.SIGNED_OUT, TokenVariant.PLATFORM_ADMIN}:
             return None
         start = self._clock.now() - (LIFE * 2 if request.variant is TokenVariant.EXPIRED else timedelta(seconds=1))
@@ -42,7 +47,7 @@ class JwtTokens:
         claims = {**self._claims, "sub": request.user_id, "sid": f"sess_{session}", "org_id": request.organization_id}
         times = {"iat": start, "nbf": start, "exp": start + LIFE}
         try:
-            token = jwt.encode({**claims, **times}, self._key, algorithm=self._algorithm, headers=self._headers)
+            token = jwt.encode({**claims, **times, **over}, self._key, algorithm=self._algorithm, headers=self._headers)
         except (jwt.PyJWTError, ValueError, NotImplementedError, TypeError):
             raise ConfigurationInvalid(f"identity.key_file holds no usable {self._algorithm} key.") from None
         return _tampered(token) if request.variant is TokenVariant.TAMPERED else token

@@ -1,6 +1,6 @@
 """A source of tokens that tells the redactor each token it hands out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from capliquify_ops.evidence.redaction import Redactor
 from capliquify_ops.model.protocols import TokenRequest, TokenSource
@@ -20,6 +20,14 @@ class Remembering:
             if token is not None:
                 self._redactor.learn(token)
         return found
+
+    def signed(self, request: TokenRequest, claims: Mapping[str, object]) -> str | None:
+        """Return a token with these claims over its own, None where the source signs none of ours."""
+        sign = getattr(self._source, "signed", None)
+        token: str | None = sign(request, claims) if sign is not None else None
+        if token is not None:
+            self._redactor.learn(token)
+        return token
 
     def forget(self, run: str) -> None:
         """Remove what a run made."""

@@ -9,9 +9,12 @@ from capliquify_ops.model.errors import UsageError
 from capliquify_ops.model.protocols import Clock, TokenRequest, TokenVariant
 from capliquify_ops.reference import tokens
 
-_EXPECTED = 'Expected: {"requests": [{"user_id", "email", "organization_id", "role", "variant", "ensure"}]} or {"forget": "RUN"}'
+_EXPECTED = (
+    'Expected: {"requests": [{"user_id", "email", "organization_id", "role", "variant", "ensure", "claims"}]}'
+    ' or {"forget": "RUN"}'
+)
 _TEXTS = ("user_id", "email", "organization_id", "role")
-_KNOWN = frozenset(field.name for field in fields(TokenRequest))
+_KNOWN = frozenset(field.name for field in fields(TokenRequest)) | {"claims"}
 _MOST_CHARACTERS = 255
 
 
@@ -23,16 +26,29 @@ def answer(document: bytes, run_folder: Path, clock: Clock) -> bytes:
     asked = _parsed(document)
     match asked:
         case {"requests": list(rows), **others} if not others:
-            return _line({"tokens": _tokens([_request(row, at) for at, row in enumerate(rows)], run_folder, clock)})
+            requests = [_request(row, at) for at, row in enumerate(rows)]
+            claims = [_claims(row, at) for at, row in enumerate(rows)]
+            return _line({"tokens": _tokens(requests, claims, run_folder, clock)})
         case {"forget": str(run), **others} if not others:
             return _line({"forgotten": tokens.forget(run_folder, run)})
         case _:
             raise UsageError("The document on standard input asks for nothing known.", hint=_EXPECTED)
 
 
-def _tokens(requests: list[TokenRequest | None], run_folder: Path, clock: Clock) -> list[str | None]:
+def _tokens(
+    requests: list[TokenRequest | None], claims: list[Mapping[str, object]], run_folder: Path, clock: Clock
+) -> list[str | None]:
     made = iter(tokens.make_tokens(run_folder, [request for request in requests if request], clock))
-    return [next(made) if request else None for request in requests]
+    found = [next(made) if request else None for request in requests]
+    pairs = zip(found, claims, strict=True)
+    return [tokens.overlaid(run_folder, token, over) if token and over else token for token, over in pairs]
+
+
+def _claims(row: object, at: int) -> Mapping[str, object]:
+    claims = row.get("claims", {}) if isinstance(row, dict) else {}
+    if not isinstance(claims, dict):
+        raise UsageError(f"requests[{at}].claims must be an object.", hint=_EXPECTED)
+    return claims
 
 
 def _parsed(document: bytes) -> object:
