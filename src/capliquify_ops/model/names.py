@@ -53,9 +53,10 @@ def schema_name(text: str) -> SchemaName:
     """Parse a schema name: any text that PostgreSQL stores unchanged and does not reserve."""
     size = len(text.encode("utf-8", "surrogatepass"))
     if not text or "\0" in text or size > IDENTIFIER_BYTES:
-        raise UsageError(f"{text[:80]!r} cannot be a schema name: 1 to {IDENTIFIER_BYTES} bytes without NUL ({size} given).")
+        message = f"{text[:80]!r} cannot be a schema name: 1 to {IDENTIFIER_BYTES} bytes without NUL ({size} given)."
+        raise UsageError(message, hint="Choose another one, or none: it then follows from the id.")
     if text.startswith("pg_") or text in {"information_schema", "public"}:
-        raise UsageError(f"{text!r} cannot be a tenant's schema: the name is reserved.")
+        raise UsageError(f"{text!r} cannot be a tenant's schema: the name is reserved.", hint="Choose another one.")
     return SchemaName(text)
 
 

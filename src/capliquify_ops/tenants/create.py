@@ -67,7 +67,7 @@ class NewTenant:
         if self.status not in _STATUSES:
             raise UsageError(f"A tenant cannot start as {self.status!r}.", hint=f"One of: {', '.join(_STATUSES)}")
         if not self.name.strip() or not self.organization.strip():
-            raise UsageError("A tenant needs a name and an organisation.")
+            raise UsageError("A tenant needs a name and an organisation.", hint="Neither may be blank.")
         if self.trial <= timedelta(0):
             raise UsageError("A trial lasts longer than nothing.", hint="To start without one: --status active")
         for text in (self.name, self.organization, self.company, *self._owner_texts()):
@@ -177,20 +177,20 @@ def refuse_collisions(session: Session, new: NewTenant) -> None:
     query = fill(load("capliquify_ops.tenants", "collisions").text, registry_names(PRODUCT_REGISTRY))
     values = {"slug": new.slug, "organization": new.organization, "schema": new.schema}
     for found in session.rows(query, _Collision, values):
-        raise TenantConflict(*_sentence(new, found))
+        raise TenantConflict(_sentence(new, found), hint="Choose another name. To see who has it: capliquify-ops tenant list")
 
 
-def _sentence(new: NewTenant, found: _Collision) -> tuple[str]:
+def _sentence(new: NewTenant, found: _Collision) -> str:
     match found.kind:
         case "slug":
-            return (f"The slug {new.slug!r} is taken (until the purge, also by a deleted tenant).",)
+            return f"The slug {new.slug!r} is taken (until the purge, also by a deleted tenant)."
         case "slug in other case":
-            return (f"The slug {new.slug!r} differs from {found.name!r} in letter case only.",)
+            return f"The slug {new.slug!r} differs from {found.name!r} in letter case only."
         case "organisation":
-            return (f"The organisation {new.organization!r} belongs to tenant {found.name!r} already.",)
+            return f"The organisation {new.organization!r} belongs to tenant {found.name!r} already."
         case "schema name":
-            return (f"The schema name {new.schema!r} belongs to tenant {found.name!r} already.",)
+            return f"The schema name {new.schema!r} belongs to tenant {found.name!r} already."
         case "schema":
-            return (f"The schema {new.schema!r} exists without being registered: an orphan, or another use of the name.",)
+            return f"The schema {new.schema!r} exists without being registered: an orphan, or another use of the name."
         case _:
-            return (f"The schema name {new.schema!r} differs from the existing {found.name!r} in letter case only.",)
+            return f"The schema name {new.schema!r} differs from the existing {found.name!r} in letter case only."

@@ -281,3 +281,106 @@ def test_the_plan_lists_every_statement(session, roles, archives, deleted):
     assert plan.concerns["bytes"] > 0
     assert json.dumps(dict(plan.concerns))
     assert _schemas(session) == [deleted.schema_name]
+
+
+def test_of_two_purges_at_once_one_wins(session, roles, archives, deleted, operator_url):
+    """While one session archives, another one learns which session purges, and neither purge nor undo happens twice."""
+    told = []
+
+    class Slow(type(archives)):
+        def archive(self, session, tenant, schema_name):
+            with operator(operator_url, "second") as second:
+                for act in (
+                    lambda: purge(second, roles, "acme", PurgeOptions(archives, now=True), confirm="acme", actor="second"),
+                    lambda: undo_purge(second, roles, "acme", actor="second"),
+                    lambda: suspend(second, roles, "acme", actor="second", reason="x"),
+                ):
+                    with pytest.raises(TenantConflict) as caught:
+                        act()
+                    told.append(str(caught.value))
+            return super().archive(session, tenant, schema_name)
+
+    slow = Slow(archives.folder, roles)
+    assert purge(session, roles, "acme", PurgeOptions(slow, now=True), confirm="acme", actor=ACTOR).is_purged
+    pid = session.backend_pid
+    assert (
+        told[:2]
+        == [
+            f"The session {pid} is running 'tenant purge' of 'acme' right now. Wait until it has ended, then run the command again."
+            " Through a pooler: use a direct connection."
+        ]
+        * 2
+    )
+    assert "quarantined since" in told[2]
+    with session.transaction():
+        assert [row.actor for row in audit_of(session, deleted.id)[2:]] == [ACTOR] * 3
+
+
+def test_a_sequence_of_a_session_that_cannot_be_seen_counts_as_live(session, roles, archives, deleted, database):
+    """Owned by a process of another role, whose start this role may not see, a sequence is not taken over."""
+    purge(session, roles, "acme", PurgeOptions(archives), confirm="acme", actor=ACTOR)
+    with operator(database.superuser_url, "somebody else") as other:
+        with session.transaction(), as_owner(session, roles):
+            session.execute(
+                "UPDATE capliquify_ops.sequence SET owner_pid = %(pid)s, owner_start = now()", {"pid": other.backend_pid}
+            )
+        with pytest.raises(TenantConflict, match=f"session {other.backend_pid} is running"):
+            purge(session, roles, "acme", PurgeOptions(archives, now=True), confirm="acme", actor=ACTOR)
+    assert purge(session, roles, "acme", PurgeOptions(archives, now=True), confirm="acme", actor=ACTOR).is_purged
+
+
+def test_a_purge_without_archive_can_still_be_archived_before_it_drops(session, roles, archives, deleted, content):
+    """A call without archive that stopped before dropping leaves the choice: the next one archives after all."""
+    rows = content(deleted.schema_name)
+    options = PurgeOptions(None)
+    assert not purge(session, roles, "acme", options, confirm="acme without archive", actor=ACTOR).is_purged
+    with session.transaction(), as_owner(session, roles):
+        session.execute("UPDATE capliquify_ops.sequence SET next_step = 3")
+    assert purge(session, roles, "acme", PurgeOptions(archives, now=True), confirm="acme", actor=ACTOR).is_purged
+    assert list(archives.contents().values()) == [rows]
+
+
+def test_a_tenant_brought_back_to_life_by_hand_is_not_dropped(session, roles, archives, deleted, content):
+    """Somebody took the deletion back while the schema waited in quarantine: the purge stops, and the undo brings it back."""
+    rows = content(deleted.schema_name)
+    purge(session, roles, "acme", PurgeOptions(archives), confirm="acme", actor=ACTOR)
+    with session.transaction(), as_owner(session, roles):
+        session.execute("UPDATE public.tenants SET deleted_at = NULL")
+    with pytest.raises(TenantConflict, match="is not deleted"):
+        purge(session, roles, "acme", PurgeOptions(archives, now=True), confirm="acme", actor=ACTOR)
+    undo_purge(session, roles, "acme", actor=ACTOR)
+    assert content(deleted.schema_name) == rows
+
+
+def test_the_copies_that_restores_kept_are_archived_and_dropped_too(session, roles, archives, deleted, database):
+    """A schema that a restore put away goes with its tenant, and not without an archive of its own."""
+    copy = f"quarantine_{deleted.id.hex}_copy"
+    with session.transaction(), as_owner(session, roles):
+        session.execute(fill('CREATE SCHEMA :"s"', {"s": copy}))
+        session.execute(fill(""" COMMENT ON SCHEMA :"s" IS :'c' """, {"s": copy, "c": f"tenant {deleted.id}"}))
+        session.execute(fill('CREATE TABLE :"s".companies AS SELECT 1 AS id', {"s": copy}))
+        session.execute(
+            "INSERT INTO capliquify_ops.quarantine (schema_name, original_name, tenant_id, reason) VALUES (%(s)s, 'x', %(id)s, 'restore')",
+            {"s": copy, "id": deleted.id},
+        )
+    assert any(
+        "drop the empty schema " + copy in step.action
+        for step in plan_purge(session, roles, "acme", PurgeOptions(archives)).steps
+    )
+    assert purge(session, roles, "acme", PurgeOptions(archives, now=True), confirm="acme", actor=ACTOR).is_purged
+    assert archives.contents()[copy] == {"companies": ["(1)"]}
+    assert _schemas(session) == []
+
+
+def test_many_rows_of_shared_tables_go_in_batches(session, roles, archives, deleted, monkeypatch):
+    """Thousands of audit_logs are no single transaction."""
+    monkeypatch.setattr("capliquify_ops.tenants.purge_steps.ROWS", 10)
+    with session.transaction(), as_owner(session, roles):
+        session.execute("SELECT set_config('app.tenant_id', %(id)s, true)", {"id": str(deleted.id)})
+        session.execute(
+            "INSERT INTO public.audit_logs (tenant_id, action) SELECT %(id)s, 'x' FROM generate_series(1, 25)", {"id": deleted.id}
+        )
+    assert purge(session, roles, "acme", PurgeOptions(archives, now=True), confirm="acme", actor=ACTOR).is_purged
+    with session.transaction(), as_owner(session, roles):
+        session.execute("SELECT set_config('app.tenant_id', %(id)s, true)", {"id": str(deleted.id)})
+        assert session.value("SELECT count(*) FROM public.audit_logs") == 0
