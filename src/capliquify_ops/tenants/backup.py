@@ -181,7 +181,7 @@ def described(
         tenant=tenant,
         fingerprint=definition.fingerprint if definition else "",
         origin=Origin(server_major=session.server_major, tool=tool, **row),
-        needs=Needs(definition.roles, definition.outside, definition.features) if definition else Needs((), (), ()),
+        needs=Needs(definition.roles, definition.outside, definition.features, definition.locks) if definition else Needs(),
         sections=tuple(writer.sections),
         sequences=tuple(sequences),
         routines=tuple(f"{one.name}({one.arguments})" for one in routines),

@@ -9,6 +9,7 @@ from capliquify_ops.model.plan import Plan, Step
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants import create as creation
 from capliquify_ops.tenants.archive import script
+from capliquify_ops.tenants.archive.fitness import refuse_too_many_locks
 from capliquify_ops.tenants.archive.rows import count
 from capliquify_ops.tenants.audit import AUDIT_STEP, facts_of, write_audit
 from capliquify_ops.tenants.backup import LIMITS
@@ -46,6 +47,7 @@ def clone(session: Session, roles: Roles, key: str, new: creation.NewTenant, *, 
             refuse_named(
                 source.schema_name, tuple(one.name for one in definition.routines if names_schema(one.body, source.schema_name))
             )
+            refuse_too_many_locks(session, definition.locks)
             plan = _plan(source, new, {"rows_copied": _copy(session, definition, new)})
             tenant = creation.register(session, new)
             own_schema(session, tenant)

@@ -247,6 +247,14 @@ def test_an_archive_that_does_not_fit_is_refused_by_name(session, roles, archive
         refused(session, roles, altered(archive, tmp_path / f"{number}", **change), says)
 
 
+def test_the_lock_table_is_not_exhausted(session, roles, archive, tmp_path):
+    """A schema of more relations than a quarter of the free locks is refused before it is made; a clone likewise."""
+    needs = replace(archive.manifest.needs, locks=10**6)
+    path = altered(archive, tmp_path / "wide", needs=needs)
+    refused(session, roles, path, "1000000 locks in one transaction.*max_locks_per_transaction", error=TenantConflict)
+    assert 60 <= archive.manifest.needs.locks <= 100
+
+
 def test_never_as_a_superuser(database, session, roles, archive):
     """A superuser's session does not run an archive's SQL, trusted or not."""
     with operator(database.superuser_url, "test") as superuser, pytest.raises(PrivilegeMissing, match="superuser"):

@@ -44,11 +44,15 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a server must have before anything is restored into it. `outside` as definitions.Definition has it."""
+    """What a server must have before anything is restored into it.
 
-    roles: tuple[str, ...]
-    outside: tuple[str, ...]
-    features: tuple[str, ...]
+    `outside` as definitions.Definition has it; `locks` is how many the transaction will hold at most.
+    """
+
+    roles: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    locks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,8 @@ def parse(content: bytes, where: str) -> Manifest:
 def _manifest(table: dict[str, Any]) -> Manifest:
     row = {field.name: table[field.name] for field in fields(Manifest)}
     row["origin"] = Origin(**row["origin"])
-    row["needs"] = Needs(**{key: tuple(value) for key, value in row["needs"].items()})
+    needs = row["needs"]
+    row["needs"] = Needs(tuple(needs["roles"]), tuple(needs["outside"]), tuple(needs["features"]), int(needs["locks"]))
     row["sections"] = tuple(Section(**{**each, "columns": tuple(each["columns"])}) for each in row["sections"])
     row["sequences"] = tuple((str(name), int(value), bool(called)) for name, value, called in row["sequences"])
     row["routines"], row["left_out"] = tuple(row["routines"]), tuple(row["left_out"])
