@@ -16,7 +16,9 @@ from capliquify_ops.model.errors import ConfigurationInvalid
 from capliquify_ops.model.finding import Evidence
 from capliquify_ops.model.outcome import Outcome
 from capliquify_ops.tenants.create import NewTenant, create
+from capliquify_ops.tenants.delete import delete
 from capliquify_ops.tenants.ownership import as_owner
+from capliquify_ops.tenants.purge import PurgeOptions, purge
 
 LIMITS = load_limits()
 EVIDENCE = Evidence("registry_catalogue", "db", "2026-01-01T00:00:00.000Z", 1.0)
@@ -133,6 +135,17 @@ def test_an_empty_schema_of_the_owner_is_an_orphan(database, roles, profile, fle
     """Provisioning that stopped after CREATE SCHEMA is found by its owner."""
     fleet("acme")
     _as_owner(database.operator_url, roles, "CREATE SCHEMA half_way")
+    assert _outcomes(_check(database.observer_url, roles, profile)) == {("orphan_schema", "failing")}
+
+
+def test_a_quarantined_schema_is_no_orphan(database, roles, profile, fleet):
+    """A schema that a purge put away is told apart, by the ledger: the same schema without its line there is an orphan."""
+    fleet("a"), fleet("b")
+    with operator(database.operator_url, "test") as session:
+        delete(session, roles, "a", confirm="a", actor="test")
+        purge(session, roles, "a", PurgeOptions(None), confirm="a without archive", actor="test")
+    assert _healthy(_check(database.observer_url, roles, profile))
+    _as_owner(database.operator_url, roles, "UPDATE capliquify_ops.quarantine SET schema_name = 'quarantine_other'")
     assert _outcomes(_check(database.observer_url, roles, profile)) == {("orphan_schema", "failing")}
 
 

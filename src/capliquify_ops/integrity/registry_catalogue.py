@@ -15,6 +15,7 @@ from capliquify_ops.model.names import check_id
 from capliquify_ops.model.outcome import Grade, Outcome, Severity
 from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
+from capliquify_ops.tenants.quarantine import PREFIX, quarantined_names
 from capliquify_ops.tenants.registry import registry_names
 
 CHECK = check_id("registry_catalogue")
@@ -28,7 +29,9 @@ def measure(session: Session, *, profile: Profile, roles: Roles) -> RegistryRows
     names = registry_names(profile.registry_table)
     tenants = session.rows(fill(load(_PACKAGE, "registry_catalogue").text, names), Registered)
     query = fill(load(_PACKAGE, "registry_catalogue_unregistered").text, names)
-    unregistered = session.rows(query, Unregistered, {"tables": list(profile.tenant_tables)})
+    # What a purge or a restore put away is not an orphan: it stands in our own ledger, under a name of our making.
+    away = [name for name in quarantined_names(session) if name.startswith(PREFIX)]
+    unregistered = session.rows(query, Unregistered, {"tables": list(profile.tenant_tables), "quarantined": away})
     return RegistryRows(tuple(tenants), tuple(unregistered), roles.owner, access.owner_exists)
 
 
