@@ -39,6 +39,12 @@ def archives(tmp_path, roles):
     return archives_module.Archives(tmp_path, roles)
 
 
+@pytest.fixture(scope="session")
+def archive_folder():
+    """Makes the stand-in for the archive in a folder, for other servers than this run's."""
+    return archives_module.Archives
+
+
 @pytest.fixture
 def make(session, roles):
     """Makes a tenant with an owner, a company and some products."""
