@@ -3,9 +3,13 @@
 import importlib.util
 import random
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
+
+from capliquify_ops.database import fill
+from capliquify_ops.tenants.ownership import as_owner
 
 SAMPLE = 40
 
@@ -32,3 +36,33 @@ def test_a_sample_of_the_matrix(matrix):
     ended = [matrix.run(case) for case in random.Random(3).sample(cases, SAMPLE)]
     assert [each for each in ended if each.wrong] == []
     assert {each.settled for each in ended} == {"finished", "had happened", "undone"}
+
+
+PLANTED = {
+    "a registered tenant has no schema": 'DROP SCHEMA :"s" CASCADE',
+    "a schema of a tenant has no row": "DELETE FROM public.tenants",
+    "a quarantined schema is not written down": 'ALTER SCHEMA :"s" RENAME TO quarantine_x',
+    "a quarantine without a schema": (
+        "INSERT INTO capliquify_ops.quarantine (schema_name, original_name, tenant_id, reason)"
+        " SELECT 'quarantine_x', 'x', id, 'restore' FROM public.tenants"
+    ),
+    "the audit does not know the status": "UPDATE public.tenants SET subscription_status = 'active'",
+    "rows are lost": 'DELETE FROM :"s".products',
+    "a tenant is gone and nobody buried it": 'DELETE FROM public.tenants; DROP SCHEMA :"s" CASCADE',
+}
+
+
+def test_what_is_looked_for_is_found_when_it_is_planted(matrix, session, roles, tmp_path):
+    """Each kind of half tenant that the matrix looks for is reported when somebody makes one by hand, and no other is before."""
+    from scenarios import SCENARIOS, Stage, clear, content, wrong
+
+    for what, statement in PLANTED.items():
+        number = uuid.uuid4()
+        stage = Stage(session, roles, f"t-{number.hex[:12]}", number, tmp_path)
+        SCENARIOS["suspend"].prepare(stage)
+        before = content(stage)
+        assert wrong(stage, before) == []
+        with session.transaction(), as_owner(session, roles):
+            session.script(fill(statement, {"s": f"tenant_{number.hex}"}))
+        assert any(found.startswith(what) for found in wrong(stage, before)), what
+        clear(stage)
