@@ -1,7 +1,5 @@
 """What is attached to a relation after its data: keys, foreign keys, indexes, triggers, rules, policies."""
 
-from collections.abc import Iterator
-
 from capliquify_ops.database import quoted
 from capliquify_ops.tenants.definitions.parts import Part
 from capliquify_ops.tenants.definitions.rows import Attached, Constraint, Index, Key
@@ -65,9 +63,3 @@ def attached_part(table: Table, one: Attached) -> Part:
     target = f"{word} {quoted(one.name)} ON {table.name}"
     rank = ATTACHED + (one.definition is None)
     return Part(key, rank, name, tuple(statements), is_late=True, target=target, needs=needs)
-
-
-def constraint_names(table: Table) -> Iterator[tuple[Key, str]]:
-    """Yield how COMMENT names constraints that come with others (inherited ones, copies on partitions)."""
-    for one in table.constraints:
-        yield ("pg_constraint", one.oid), f"CONSTRAINT {quoted(one.name)} ON {table.name}"

@@ -11,13 +11,12 @@ from capliquify_ops.tenants.definitions.rows import (
     Column,
     Constraint,
     Key,
-    Relation,
     Routine,
     Sequence,
     Statistics,
     Type,
 )
-from capliquify_ops.tenants.definitions.table import column_text
+from capliquify_ops.tenants.definitions.table import Table, column_text
 
 COLLATION, TYPE, ROUTINE, SEQUENCE, STATISTICS = 10, 20, 30, 41, 75
 _PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
@@ -81,9 +80,9 @@ def routine_part(schema: str, row: Routine) -> Part:
     return Part(("pg_proc", row.oid), ROUTINE, f"{row.name}({row.arguments})", statements, target=what, grants=given)
 
 
-def sequence_part(schema: str, relation: Relation, row: Sequence, column: Column | None) -> Part:
+def sequence_part(table: Table, row: Sequence, owner: Table | None, column: Column | None) -> Part:
     """Return a sequence of its own, with the column that owns it, or the identity of a column."""
-    name = quoted(schema, relation.name)
+    relation, name = table.row, table.name
     options = (
         f"START WITH {row.start} INCREMENT BY {row.increment} MINVALUE {row.minimum} MAXVALUE {row.maximum} CACHE {row.cache}"
         f"{' CYCLE' if row.cycle else ' NO CYCLE'}"
@@ -91,7 +90,12 @@ def sequence_part(schema: str, relation: Relation, row: Sequence, column: Column
     if row.ownership == "i" and column:
         always = "ALWAYS" if column.identity == "a" else "BY DEFAULT"
         add = f"ALTER TABLE {row.table_name} ALTER COLUMN {quoted(column.name)} ADD GENERATED {always} AS IDENTITY"
-        statements = [f"{add} (SEQUENCE NAME {name} {options})"]
+        is_other = owner is not None and owner.row.persistence != relation.persistence
+        logged = ({"u": "UNLOGGED ", "p": "LOGGED "}[relation.persistence]) if is_other else ""
+        if row.type == column.type:
+            statements = [f"{add} (SEQUENCE NAME {name} {logged}{options})"]
+        else:
+            statements = [f"{add} (SEQUENCE NAME {name} {logged})", f"ALTER SEQUENCE {name} AS {row.type} {options}"]
     else:
         unlogged = "UNLOGGED " if relation.persistence == "u" else ""
         statements = [f"CREATE {unlogged}SEQUENCE {name} AS {row.type} {options}"]

@@ -11,7 +11,18 @@ from capliquify_ops.tenants.definitions import rows
 from capliquify_ops.tenants.definitions.rows import Edge, Key
 
 _PACKAGE = "capliquify_ops.tenants.definitions"
-_CARRIED = {"pg_class", "pg_type", "pg_proc", "pg_collation", "pg_statistic_ext", "pg_constraint", "pg_default_acl"}
+_CARRIED = {
+    "pg_class",
+    "pg_collation",
+    "pg_constraint",
+    "pg_default_acl",
+    "pg_operator",
+    "pg_proc",
+    "pg_statistic_ext",
+    "pg_ts_config",
+    "pg_ts_dict",
+    "pg_type",
+}
 _FIRST_NOT_PINNED = 12_000
 """OIDs below stand for what every server has: FirstUnpinnedObjectId."""
 _OF_PUBLICATIONS = {"pg_publication_namespace", "pg_publication_rel"}
@@ -32,10 +43,16 @@ class Read:
     attached: list[rows.Attached]
     types: list[rows.Type]
     routines: list[rows.Routine]
+    aggregates: dict[int, rows.Aggregate]
+    operators: list[rows.Operator]
+    dictionaries: list[rows.Dictionary]
+    configurations: list[rows.Configuration]
     collations: list[rows.Collation]
     statistics: list[rows.Statistics]
     sequences: dict[int, rows.Sequence]
+    extensions: dict[int, rows.Extension]
     refused: list[str]
+    left_out: list[str]
     outside: list[str]
 
 
@@ -54,50 +71,78 @@ def read(session: Session, name: str) -> Read:
     members, unknown = _members(schema, edges)
     relations = _by_oid(_rows(session, "relations", rows.Relation, relations=members["pg_class"]))
     types = _rows(session, "types", rows.Type, types=members["pg_type"])
-    with_columns = {oid for oid, row in relations.items() if row.kind in "rpvm"} | {
-        row.relation for row in types if row.kind == "c"
-    }
-    # Parents elsewhere: the order of their columns decides how a child is made.
-    with_columns |= {oid for row in relations.values() if row.bound is None for oid in row.parent_oids}
-    columns: dict[int, list[rows.Column]] = defaultdict(list)
-    for column in _rows(session, "columns", rows.Column, relations=with_columns):
-        columns[column.relation].append(column)
-    constraints = _of_class(edges, "pg_constraint")
+    routines = _rows(session, "routines", rows.Routine, routines=members["pg_proc"])
     tables = [oid for oid, row in relations.items() if row.kind in "rpvmf"]
-    inside = {edge.key for edge in edges}
-    outside = {edge.on for edge in edges if edge.on_object >= _FIRST_NOT_PINNED and edge.on[1] != schema.oid} - inside
+    refused, left_out = _uncarried(session, edges, unknown)
     return Read(
         schema=schema,
         edges=edges,
         relations=relations,
-        columns=columns,
-        constraints=_rows(session, "constraints", rows.Constraint, constraints=constraints),
+        columns=_columns(session, relations.values(), types),
+        constraints=_rows(session, "constraints", rows.Constraint, constraints=_of_class(edges, "pg_constraint")),
         indexes=_rows(session, "indexes", rows.Index, relations=tables),
         attached=_rows(session, "attached", rows.Attached, relations=tables),
         types=types,
-        routines=_rows(session, "routines", rows.Routine, routines=members["pg_proc"]),
+        routines=routines,
+        aggregates=_by_oid(
+            _rows(session, "aggregates", rows.Aggregate, routines=[row.oid for row in routines if row.kind == "a"])
+        ),
+        operators=_rows(session, "operators", rows.Operator, operators=members["pg_operator"]),
+        dictionaries=_rows(session, "dictionaries", rows.Dictionary, dictionaries=members["pg_ts_dict"]),
+        configurations=_rows(session, "configurations", rows.Configuration, configurations=members["pg_ts_config"]),
         collations=_rows(session, "collations", rows.Collation, collations=members["pg_collation"]),
         statistics=_rows(session, "statistics", rows.Statistics, statistics=members["pg_statistic_ext"]),
         sequences=_by_oid(
             _rows(session, "sequences", rows.Sequence, relations=[oid for oid, row in relations.items() if row.kind == "S"])
         ),
-        refused=_names(session, "described", unknown)
-        + [f"a security label on {name}" for name in _names(session, "labels", sorted(inside))],
-        outside=_names(session, "addresses", sorted(outside)),
+        extensions=_by_oid(
+            _rows(session, "extensions", rows.Extension, extensions={edge.on_object for edge in edges if edge.kind == "x"})
+        ),
+        refused=refused,
+        left_out=left_out,
+        outside=_outside(session, schema, edges),
     )
+
+
+def _columns(session: Session, relations: Iterable[rows.Relation], types: Iterable[rows.Type]) -> dict[int, list[rows.Column]]:
+    asked = {row.oid for row in relations if row.kind in "rpvm"} | {row.relation for row in types if row.kind == "c"}
+    # Parents elsewhere: the order of their columns decides how a child is made.
+    asked |= {oid for row in relations if row.bound is None for oid in row.parent_oids}
+    found: dict[int, list[rows.Column]] = defaultdict(list)
+    for column in _rows(session, "columns", rows.Column, relations=asked):
+        found[column.relation].append(column)
+    return found
+
+
+def _uncarried(session: Session, edges: Iterable[Edge], unknown: Iterable[Key]) -> tuple[list[str], list[str]]:
+    inside = {edge.key for edge in edges}
+    publications = sorted(key for key in inside if key[0] in _OF_PUBLICATIONS)
+    found = session.rows(load(_PACKAGE, "uncarried"), rows.Uncarried, _asked(inside)) if inside else []
+    refused = _names(session, "described", unknown) + [row.name for row in found if row.is_refused]
+    return refused, _names(session, "described", publications) + [row.name for row in found if not row.is_refused]
+
+
+def _outside(session: Session, schema: rows.SchemaRow, edges: Iterable[Edge]) -> list[str]:
+    """Return what the schema uses and does not hold, as pg_get_object_address takes it."""
+    inside = {edge.key for edge in edges} | {("pg_namespace", schema.oid)}
+    found = {edge.on for edge in edges if edge.on_object >= _FIRST_NOT_PINNED and edge.class_ not in _OF_PUBLICATIONS} - inside
+    return _names(session, "addresses", sorted(found))
 
 
 def comments(session: Session, keys: Iterable[Key]) -> list[rows.Comment]:
     """Return the comments of objects."""
-    asked = sorted(keys)
-    values = {"classes": [key[0] for key in asked], "objects": [key[1] for key in asked]}
-    return session.rows(load(_PACKAGE, "comments"), rows.Comment, values)
+    return session.rows(load(_PACKAGE, "comments"), rows.Comment, _asked(keys))
+
+
+def described(session: Session, keys: Iterable[Key]) -> list[str]:
+    """Return names of objects for people."""
+    return _names(session, "described", sorted(keys))
 
 
 def _members(schema: rows.SchemaRow, edges: Iterable[Edge]) -> tuple[Mapping[str, list[int]], list[Key]]:
     """Return what stands in the schema by itself, and what of it no script can carry."""
     pieces = {edge.key for edge in edges if edge.kind == "i"}
-    of_extensions = {edge.key for edge in edges if edge.kind in "ex"}
+    of_extensions = {edge.key for edge in edges if edge.kind == "e"}
     own = {edge.key for edge in edges if edge.on == ("pg_namespace", schema.oid)}
     # An identity column's sequence is a piece of its column, and has a name and rights of its own all the same.
     identities = {edge.key for edge in edges if edge.kind == "i" and edge.class_ == edge.on_class == "pg_class"}
@@ -124,9 +169,13 @@ def _rows(session: Session, stem: str, row: type[T], **oids: Iterable[int]) -> l
 
 
 def _names(session: Session, stem: str, keys: Iterable[Key]) -> list[str]:
-    asked = list(keys)
-    values = {"classes": [key[0] for key in asked], "objects": [key[1] for key in asked]}
-    return session.rows(load(_PACKAGE, stem), str, values) if asked else []
+    asked = _asked(keys)
+    return session.rows(load(_PACKAGE, stem), str, asked) if asked["objects"] else []
+
+
+def _asked(keys: Iterable[Key]) -> dict[str, list[str] | list[int]]:
+    asked = sorted(keys)
+    return {"classes": [key[0] for key in asked], "objects": [key[1] for key in asked]}
 
 
 def _by_oid(found: Iterable[T]) -> dict[int, T]:

@@ -135,6 +135,7 @@ class Attached:
     name: str
     definition: str | None
     state: str
+    roles: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,92 @@ class Routine:
     definition: str | None
     body: str
     settings: Strings
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """What pg_aggregate says of an aggregate; functions as SQL, None where there is none."""
+
+    oid: int
+    arguments: str
+    types: list[str]
+    kind: str
+    parallel: str
+    transition: str
+    state: str
+    space: int
+    initial: str | None
+    final: str | None
+    final_extra: bool
+    final_modify: str
+    combine: str | None
+    serial: str | None
+    deserial: str | None
+    moving_transition: str | None
+    moving_inverse: str | None
+    moving_state: str | None
+    moving_space: int
+    moving_initial: str | None
+    moving_final: str | None
+    moving_final_extra: bool
+    moving_final_modify: str
+    sort_operator: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator; functions and operators as SQL."""
+
+    oid: int
+    name: str
+    owner: str
+    function: str
+    left: str | None
+    right: str
+    commutator: str | None
+    negator: str | None
+    can_merge: bool
+    can_hash: bool
+    restrict: str | None
+    join: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dictionary:
+    """A text search dictionary; `options` as SQL."""
+
+    oid: int
+    name: str
+    owner: str
+    template: str
+    options: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A text search configuration; a mapping is "token WITH dictionaries"."""
+
+    oid: int
+    name: str
+    owner: str
+    parser: str
+    mappings: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """An extension that something depends on by declaration."""
+
+    oid: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Uncarried:
+    """Something that a script does not carry, by its name for people."""
+
+    is_refused: bool
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
