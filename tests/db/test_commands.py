@@ -78,9 +78,9 @@ def test_help_names_what_exists(run):
     """--help lists the commands of this version and no other."""
     done = run("--help")
     assert done.returncode == 0
-    for name in ("readiness", "security", "doctor", "tenant", "signoff", "reference", "config"):
+    for name in ("readiness", "security", "doctor", "tenant", "fleet", "signoff", "reference", "config"):
         assert name in done.stdout
-    for name in ("diagnose", "remedy", "fleet ", "monitor", "escalate"):
+    for name in ("diagnose", "remedy", "monitor", "escalate"):
         assert name not in done.stdout
 
 

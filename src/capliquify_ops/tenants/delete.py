@@ -5,11 +5,16 @@ from capliquify_ops.model.errors import UsageError
 from capliquify_ops.model.plan import Plan
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants.acts import Act
+from capliquify_ops.tenants.cancel import RETENTION
 from capliquify_ops.tenants.quarantine import outside_dependents
 from capliquify_ops.tenants.registry import Tenant
 from capliquify_ops.tenants.status import Change, StatusResult, change, plan_change
 
 DeleteResult = StatusResult
+_KEPT_UNTIL = (
+    "SELECT t.subscription_ends_at + %(retention)s FROM public.tenants AS t WHERE t.id = %(id)s"
+    " AND t.subscription_status = 'cancelled' AND t.subscription_ends_at + %(retention)s > pg_catalog.now()"
+)
 
 
 def plan_delete(session: Session, key: str) -> Plan:
@@ -50,5 +55,7 @@ def mark_deleted(tenant: Tenant) -> Act:
 def _prepare(session: Session, tenant: Tenant) -> Change:
     kept = f"The schema {tenant.schema_name} and all rows stay until the purge; slug and schema name stay taken."
     needed = outside_dependents(session, tenant.schema_name)
+    early = session.value(_KEPT_UNTIL, {"id": tenant.id, "retention": RETENTION})
+    cancelled = (f"It was cancelled, and its data is promised until {early:%Y-%m-%d %H:%M} UTC.",) if early else ()
     outside = (f"Needed from outside, so the purge will refuse: {'; '.join(needed)}.",) if needed else ()
-    return Change((mark_deleted(tenant),), (kept, *outside), destructive=True)
+    return Change((mark_deleted(tenant),), (kept, *cancelled, *outside), destructive=True)

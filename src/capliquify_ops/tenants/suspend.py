@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from capliquify_ops.configuration.profile import Answer
 from capliquify_ops.database import Session
+from capliquify_ops.model import names
 from capliquify_ops.model.errors import NotVerified, OpsError, UsageError
 from capliquify_ops.model.plan import Plan
 from capliquify_ops.model.protocols import Clock, ProbeAnswer, ServiceProbe
@@ -80,7 +81,7 @@ def _not_refused(tenant: Tenant, said: ProbeAnswer | OpsError, bound_s: float) -
 
 
 def _for(reason: str) -> Prepare:
-    if not reason.strip():
+    if not names.storable(reason).strip():
         raise UsageError("A suspension needs a reason.", hint="For example: --reason payment_failed")
 
     def prepare(_session: Session, tenant: Tenant) -> Change:

@@ -65,6 +65,12 @@ CASES = {
     "empty": (lambda w: w.create(""), UsageError, r"it is empty"),
     "not UTF-8": (lambda w: w.create("new", name="\udcff"), UsageError, r"not UTF-8"),
     "no start as suspended": (lambda w: w.create("new", status="suspended"), UsageError, r"cannot start as 'suspended'"),
+    "a reason of nothing": (
+        lambda w: suspend(w.session, w.roles, "live", reason=" ", **WHO), UsageError, r"needs a reason.*--reason payment_failed",
+    ),
+    "a reason that is not text": (
+        lambda w: suspend(w.session, w.roles, "live", reason="x\0", **WHO), UsageError, r"NUL or bytes",
+    ),
     "no trial at all": (lambda w: w.create("new", trial=timedelta(0)), UsageError, r"longer than nothing"),
     "schema of 64 bytes": (lambda w: w.create("new", schema_name="é" * 32), UsageError, r"1 to 63 bytes"),
     "almost a uuid": (

@@ -118,6 +118,7 @@ def test_cancelling_keeps_the_data_for_thirty_days(session, roles, make):
         ended = session.value(ends)
         assert audit_of(session, tenant.id)[-1].after["retained_until"] == done.noted["retained_until"]
     assert abs(datetime.fromisoformat(done.noted["retained_until"]) - ended - timedelta(days=30)) < timedelta(seconds=2)
+    assert any("promised until" in warning for warning in plan_delete(session, "acme").warnings)
     activate(session, roles, "acme", **WHO)
     with session.transaction():
         assert session.value(ends) is None
