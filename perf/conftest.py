@@ -1,13 +1,67 @@
-"""Options of the benchmarks."""
+"""Options of the benchmarks, the server that they share, and the table of what stood side by side."""
+
+from pathlib import Path
 
 import pytest
+from perf.server import SETTINGS, Server, filled, programs_of
+
+from capliquify_ops.reference import stack
+
+FLEETS = {"ci": 200, "full": 2_000}
+FEW = 100
 
 
 def pytest_addoption(parser):
     parser.addoption("--size", choices=("ci", "full"), default="full", help="ci: short runs, for a look at the ratios only")
+    parser.addoption("--fleet", type=int, default=0, metavar="N", help="tenants of the fleet; default 2000, 200 with --size ci")
+    parser.addoption("--postgres-bin", type=Path, default=None, metavar="DIR", help="another PostgreSQL than the wheel's 18")
 
 
 @pytest.fixture(scope="session")
 def size(request):
     """How long and how large benchmarks are."""
     return request.config.getoption("--size")
+
+
+@pytest.fixture(scope="session")
+def fleet_size(request, size):
+    """How many tenants a fleet has."""
+    return request.config.getoption("--fleet") or FLEETS[size]
+
+
+@pytest.fixture(scope="session")
+def server(request):
+    """One PostgreSQL for all benchmarks, on a real disk."""
+    given = request.config.getoption("--postgres-bin")
+    with stack.start(service=False, postgres_bin=given, postgres_settings=SETTINGS) as running:
+        yield Server(running, programs_of(given))
+
+
+@pytest.fixture(scope="session")
+def few_tenants(server, fleet_size):
+    """A database of few tenants on the same server."""
+    return filled(server, "few", min(FEW, fleet_size // 2))[0]
+
+
+@pytest.fixture(scope="session")
+def filling(server, fleet_size):
+    """The database of the fleet, and the seconds that it took."""
+    return filled(server, "fleet", fleet_size)
+
+
+@pytest.fixture(scope="session")
+def tenants(filling):
+    """The database of the fleet."""
+    return filling[0]
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Print what each benchmark says beside its times: ratios, the peer's own figures, the machine's load."""
+    session = getattr(config, "_benchmarksession", None)
+    found = [bench for bench in session.benchmarks if bench.extra_info] if session else []
+    if found:
+        terminalreporter.section("side by side")
+    for bench in found:
+        terminalreporter.write_line(bench.name)
+        for name, value in bench.extra_info.items():
+            terminalreporter.write_line(f"    {name:<34} {value:.4g}" if isinstance(value, float) else f"    {name:<34} {value}")
