@@ -158,6 +158,18 @@ CASES = {
         '@pytest.fixture\ndef bad():\n    1 / 0\n\n@check("registry_catalogue")\ndef test_it(bad, require):\n    """C."""\n    require(finding())\n',
         "error",
     ),
+    "failing in a fixture": (
+        '@pytest.fixture\ndef bad(require):\n    require(finding(Outcome.FAILING, "leak"))\n\n@check("registry_catalogue")\ndef test_it(bad, require):\n    """C."""\n    require(finding())\n',
+        "failed",
+    ),
+    "failing in a teardown": (
+        '@pytest.fixture\ndef bad(require):\n    yield\n    require(finding(Outcome.FAILING, "leak"))\n\n@check("registry_catalogue")\ndef test_it(bad, require):\n    """C."""\n    require(finding())\n',
+        "failed",
+    ),
+    "a failure without its finding": (
+        'from capliquify_ops.pytest_plugin.outcomes import GateFailure\n@check("registry_catalogue")\ndef test_it(require):\n    """C."""\n    require(finding())\n    raise GateFailure("leak")\n',
+        "failed",
+    ),
     "teardown crashed": (
         '@pytest.fixture\ndef bad():\n    yield\n    1 / 0\n\n@check("registry_catalogue")\ndef test_it(bad, require):\n    """C."""\n    require(finding())\n',
         "error",
@@ -175,7 +187,7 @@ def test_anything_else_leaves_the_box_unticked(gate, case):
     assert gate.box()["state"] != "passed"
     junit = (gate.evidence / "junit.xml").read_text()
     assert "<skipped" not in junit
-    assert not re.search(r"\d passed", gate.output) or case == "teardown crashed"
+    assert not re.search(r"\d passed", gate.output) or case in {"teardown crashed", "failing in a teardown"}
     assert "Traceback" not in gate.output or case in {"crashed", "bare assert", "fixture crashed", "teardown crashed"}
 
 

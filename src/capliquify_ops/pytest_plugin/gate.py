@@ -142,10 +142,11 @@ class Gate:
         self._guarded(lambda: self.store.start(record))
 
     def finish(self, item: pytest.Item) -> None:
-        """Keep the finished record."""
+        """Keep the finished record. Findings speak whenever they were required: also while a fixture was set up or taken down."""
         found = item.stash[COLLECTED]
-        state = worst(state for state, _ in found.states)
-        reasons = list(dict.fromkeys(why for own, why in found.states if own is state and why))
+        states = [*found.states, *((state_of(finding.outcome), why_of(finding)) for finding in found.findings)]
+        state = worst(state for state, _ in states)
+        reasons = list(dict.fromkeys(why for own, why in states if own is state and why))
         record = dataclasses.replace(
             found.started,
             state=state,
@@ -165,13 +166,11 @@ class Gate:
     def note(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
         """Take down what a phase says; a test that measured nothing becomes an error, and every text is redacted."""
         found = item.stash[COLLECTED]
-        said = state_of_phase(call, report)
+        said = state_of_phase(call, report, found.findings)
         if said is not None:
             found.states.append((said[0], self.store.redactor.text(said[1])))
         elif report.when == "call" and not found.findings:
             found.states.append(measured_nothing(report))
-        if report.when == "call":
-            found.states.extend((state_of(finding.outcome), why_of(finding)) for finding in found.findings)
         if call.excinfo is not None:
             name_outcome(report, call.excinfo.value)
         if call.excinfo is not None and report.failed:

@@ -1,23 +1,31 @@
 """From one phase of a test (setup, call, teardown) to a state and a reason: a pure function of what pytest saw."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from capliquify_ops.model.errors import OpsError
-from capliquify_ops.model.outcome import State
+from capliquify_ops.model.finding import Finding
+from capliquify_ops.model.outcome import Outcome, State
 from capliquify_ops.pytest_plugin.outcomes import GateFailure, NotRun, Undetermined
 
 INCONCLUSIVE_EXIT = 17
 
 
-def state_of_phase(call: pytest.CallInfo[None], report: pytest.TestReport) -> tuple[State, str] | None:
-    """Return what a phase says about its check, None when it says nothing (it passed)."""
+def state_of_phase(
+    call: pytest.CallInfo[None], report: pytest.TestReport, findings: Sequence[Finding]
+) -> tuple[State, str] | None:
+    """Return what a phase says about its check, None when it says nothing: it passed, or its findings say it."""
     if hasattr(report, "wasxfail"):
         return State.NOT_RUN, "marked as expected to fail: a check is never expected to fail"
     if report.skipped:
         return State.NOT_RUN, "skipped: a skipped check measured nothing"
     error = call.excinfo.value if call.excinfo else None
-    if error is None or isinstance(error, GateFailure):
-        return None  # its findings speak
+    if error is None:
+        return None
+    if isinstance(error, GateFailure):
+        failing = any(finding.outcome is Outcome.FAILING for finding in findings)
+        return None if failing else (State.FAILED, str(error))
     return _state_of_error(error, report.when or "call")
 
 
