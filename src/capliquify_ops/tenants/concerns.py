@@ -24,11 +24,11 @@ class Cascading:
 
 @dataclass(frozen=True, slots=True)
 class SchemaSize:
-    """How much a schema holds. Rows are the planner's estimate: 0 for a table that was never analysed."""
+    """How much a schema holds. Rows and bytes are what the last VACUUM or ANALYZE found: 0 for a table that never had one."""
 
     tables: int
     rows_estimated: int
-    bytes: int
+    bytes_estimated: int
 
 
 def cascading(session: Session, *, registry: str = PRODUCT_REGISTRY) -> list[Cascading]:
@@ -61,4 +61,4 @@ def concerns_of(session: Session, tenant: Tenant) -> dict[str, Scalar]:
     size = schema_size(session, tenant.schema_name)
     found: dict[str, Scalar] = {"status": tenant.subscription_status, "schema": tenant.schema_name}
     found |= {f"rows of {table}": number for table, number in shared_rows(session, tenant).items()}
-    return found | {"tables": size.tables, "rows_estimated": size.rows_estimated, "bytes": size.bytes}
+    return found | {"tables": size.tables, "rows_estimated": size.rows_estimated, "bytes_estimated": size.bytes_estimated}

@@ -83,7 +83,9 @@ def _content(session: Session, tenant: Tenant, registry: str) -> Answer:
     except PrivilegeMissing as error:
         return Answer("rows", None, error.what)
     size = schema_size(session, tenant.schema_name)
-    told = ", ".join([*shared, f"about {size.rows_estimated} rows and {size.bytes} bytes in {size.tables} tables of the schema"])
+    told = ", ".join(
+        [*shared, f"about {size.rows_estimated} rows and {size.bytes_estimated} bytes in {size.tables} tables of the schema"]
+    )
     return Answer("rows", True, told)
 
 

@@ -11,7 +11,7 @@ import pytest
 from capliquify_ops.database import fill
 from capliquify_ops.tenants.ownership import as_owner
 
-SAMPLE = 40
+SAMPLE = 14
 
 
 def _matrix():
@@ -33,7 +33,8 @@ def test_a_sample_of_the_matrix(matrix):
     cases = matrix.cases()
     assert len(cases) > 400
     assert {case.scenario for case in cases} >= {"create", "purge --now", "purge --undo", "suspend"}
-    ended = [matrix.run(case) for case in random.Random(3).sample(cases, SAMPLE)]
+    last = {case.scenario: case for case in cases}
+    ended = [matrix.run(case) for case in (*random.Random(3).sample(cases, SAMPLE), *last.values())]
     assert [each for each in ended if each.wrong] == []
     assert {each.settled for each in ended} == {"finished", "had happened", "undone"}
 

@@ -178,7 +178,7 @@ def test_what_the_plan_shows_is_what_the_audit_remembers(session, roles, make):
     plan = plan_activate(session, "acme")
     assert "SET subscription_status = 'active'" in plan.steps[0].statement
     assert str(tenant.id) in plan.steps[0].statement
-    assert {"status", "schema", "rows of public.users", "tables", "rows_estimated", "bytes"} <= set(plan.concerns)
+    assert {"status", "schema", "rows of public.users", "tables", "rows_estimated", "bytes_estimated"} <= set(plan.concerns)
     activate(session, roles, "acme", **WHO)
     with session.transaction():
         assert audit_of(session, tenant.id)[-1].plan_digest == plan_digest(plan)
@@ -304,6 +304,14 @@ def test_a_service_that_does_not_refuse_in_time_is_an_error(answers, says):
     with pytest.raises(NotVerified, match=says) as caught:
         _await(SimpleNamespace(slug="acme"), *answers)
     assert caught.value.exit_code == 17
+
+
+def test_a_suspension_does_not_wait_for_somebodys_ddl(session, roles, make, operator_url):
+    """While a migration holds a table of the tenant, the tenant can be suspended all the same."""
+    tenant = make()
+    with operator(operator_url, "migration") as other, other.transaction(), as_owner(other, roles):
+        other.execute(f"LOCK TABLE {tenant.schema_name}.products IN ACCESS EXCLUSIVE MODE")
+        assert suspend(session, roles, "acme", reason="breach", **WHO).after.subscription_status == "suspended"
 
 
 def test_an_unknown_tenant_is_unknown_to_every_verb(session, roles, make):
