@@ -1,11 +1,13 @@
 """Tenants with awkward rows, archives of them, and what a database looks like from outside."""
 
+import json
 import subprocess
 import uuid
 from pathlib import Path
 
 import pytest
 
+from capliquify_ops.cli.app import run as run_command
 from capliquify_ops.database import fill, observer, operator
 from capliquify_ops.database.dsn import program_arguments
 from capliquify_ops.reference.postgres_programs import locate
@@ -99,6 +101,30 @@ def psql():
         return subprocess.run(command, input=script, env=environment, capture_output=True, check=False, timeout=120)
 
     return run
+
+
+@pytest.fixture
+def command_on(tmp_path, monkeypatch, capfd):
+    """Makes a `run` for a database: runs capliquify-ops in this process, in a folder of its own, and returns what it printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(observer_url, operator_url, roles):
+        lines = ["[targets.here]", 'class = "loopback"', f'app_role = "{roles.app}"']
+        lines += [f"database_url = {json.dumps(observer_url.reveal())}", f"operator_url = {json.dumps(operator_url.reveal())}"]
+        lines += ["[targets.here.roles]", *(f'{name} = "{getattr(roles, name)}"' for name in ("owner", "observer", "operator"))]
+        (tmp_path / "capliquify-ops.toml").write_text("\n".join(lines))
+
+        def run(*arguments, code=0):
+            capfd.readouterr()
+            ended = run_command([*arguments, "--target", "here"])
+            done = capfd.readouterr()
+            assert ended == code, done.out + done.err
+            assert "Traceback" not in done.err
+            return done
+
+        return run
+
+    return make
 
 
 def script(path: Path) -> bytes:

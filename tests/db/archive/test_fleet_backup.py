@@ -81,42 +81,20 @@ def test_the_journal_says_where_to_go_on(fleet, tmp_path):
 
 
 @pytest.fixture
-def run(tmp_path, database):
-    """Runs capliquify-ops against this test's database."""
-    roles = database.roles
-    lines = [
-        "[targets.here]",
-        'class = "loopback"',
-        f"database_url = {json.dumps(database.observer_url.reveal())}",
-        f"operator_url = {json.dumps(database.operator_url.reveal())}",
-        f'app_role = "{roles.app}"',
-        "[targets.here.roles]",
-        *(f'{name} = "{getattr(roles, name)}"' for name in ("owner", "observer", "operator")),
-    ]
-    (tmp_path / "capliquify-ops.toml").write_text("\n".join(lines))
-
-    def command(*arguments, code=0):
-        done = subprocess.run(
-            [sys.executable, "-m", "capliquify_ops.cli", *arguments, "--target", "here"],
-            capture_output=True, text=True, cwd=tmp_path, stdin=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
-        assert done.returncode == code, done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-    return command
+def run(command_on, database):
+    return command_on(database.observer_url, database.operator_url, database.roles)
 
 
 def test_the_commands_of_a_fleet(run, fleet, session, roles, tmp_path):
     """fleet backup, again with retention, past a failure, and a drill that knows its archives by the audit."""
     folder = tmp_path / "archives"
-    assert "is not a folder" in run("fleet", "backup", "-o", str(folder), code=73).stderr
+    assert "is not a folder" in run("fleet", "backup", "-o", str(folder), code=73).err
     folder.mkdir()
-    first = json.loads(run("fleet", "backup", "-o", str(folder), "--json").stdout)
+    first = json.loads(run("fleet", "backup", "-o", str(folder), "--json").out)
     assert (first["backed_up"], first["failed"]) == (6, [])
     with session.transaction():
         assert audit_of(session, fleet[0].id)[-1].verb == "fleet backup"
-    drilled = json.loads(run("fleet", "restore-drill", "-o", str(folder), "--sample", "2", "--seed", "1", "--json").stdout)
+    drilled = json.loads(run("fleet", "restore-drill", "-o", str(folder), "--sample", "2", "--seed", "1", "--json").out)
     assert [drill["rows"] for drill in drilled["drills"]] == [60, 60]
     # An interrupted run: its journal lacks the end, and two archives.
     journal = Path(first["journal"])
@@ -124,10 +102,10 @@ def test_the_commands_of_a_fleet(run, fleet, session, roles, tmp_path):
     journal.write_text("\n".join(lines[:4]) + "\n")
     for line in lines[4:6]:
         (folder / json.loads(line)["file"]).unlink()
-    resumed = json.loads(run("fleet", "backup", "-o", str(folder), "--json").stdout)
+    resumed = json.loads(run("fleet", "backup", "-o", str(folder), "--json").out)
     assert (resumed["backed_up"], resumed["before"], resumed["journal"]) == (2, 4, first["journal"])
     _break(session, roles, fleet[3])
-    told = run("fleet", "backup", "-o", str(folder), "--keep", "1", code=1).stdout
+    told = run("fleet", "backup", "-o", str(folder), "--keep", "1", code=1).out
     assert "FAILED  t3: The schema" in told
     assert "5 tenants backed up, 1 failed" in told
     assert sum(1 for path in folder.iterdir() if path.name.startswith("t3-")) == 1
@@ -135,22 +113,22 @@ def test_the_commands_of_a_fleet(run, fleet, session, roles, tmp_path):
 
 def test_the_commands_of_one_tenant(run, tenant, tmp_path):
     """tenant backup, restore in its four ways and clone, as a person types them; what is wrong is a sentence and changes nothing."""
-    made = json.loads(run("tenant", "backup", "acme", "-o", "acme.sql.zst", "--json").stdout)
+    made = json.loads(run("tenant", "backup", "acme", "-o", "acme.sql.zst", "--json").out)
     assert made["path"] == "acme.sql.zst"
-    assert "never replaces a file" in run("tenant", "backup", "acme", "-o", "acme.sql.zst", code=73).stderr
-    assert "60 rows compared" in run("tenant", "restore", "acme.sql.zst", "--drill").stdout
-    assert "--in-place" in run("tenant", "restore", "acme.sql.zst", "--yes", code=64).stderr
-    assert "no terminal" in run("tenant", "restore", "acme.sql.zst", "--in-place", code=64).stderr
-    assert "quarantine_" in run("tenant", "restore", "acme.sql.zst", "--in-place", "--yes").stdout
-    assert "organisation" in run("tenant", "restore", "acme.sql.zst", "--as", "two", "--yes", code=64).stderr
+    assert "never replaces a file" in run("tenant", "backup", "acme", "-o", "acme.sql.zst", code=73).err
+    assert "60 rows compared" in run("tenant", "restore", "acme.sql.zst", "--drill").out
+    assert "--in-place" in run("tenant", "restore", "acme.sql.zst", "--yes", code=64).err
+    assert "no terminal" in run("tenant", "restore", "acme.sql.zst", "--in-place", code=64).err
+    assert "quarantine_" in run("tenant", "restore", "acme.sql.zst", "--in-place", "--yes").out
+    assert "organisation" in run("tenant", "restore", "acme.sql.zst", "--as", "two", "--yes", code=64).err
     run("tenant", "restore", "acme.sql.zst", "--as", "two", "--organization", "org_2", "--yes")
     run("tenant", "clone", "acme", "three", "--organization", "org_3", "--yes")
-    assert json.loads(run("tenant", "show", "three", "--json").stdout)["tenant"]["subscription_status"] == "active"
-    assert "one way" in run("tenant", "restore", "acme.sql.zst", "--drill", "--in-place", code=64).stderr
-    assert "cannot be read" in run("tenant", "restore", "nothing.sql.zst", code=65).stderr
+    assert json.loads(run("tenant", "show", "three", "--json").out)["tenant"]["subscription_status"] == "active"
+    assert "one way" in run("tenant", "restore", "acme.sql.zst", "--drill", "--in-place", code=64).err
+    assert "cannot be read" in run("tenant", "restore", "nothing.sql.zst", code=65).err
     (tmp_path / "noise").write_bytes(b"x" * 500)
-    assert "does not end as an archive" in run("tenant", "restore", "noise", "--yes", code=65).stderr
-    assert "no engine" in run("tenant", "backup", "acme", "--engine", "magic", code=64).stderr
+    assert "does not end as an archive" in run("tenant", "restore", "noise", "--yes", code=65).err
+    assert "no engine" in run("tenant", "backup", "acme", "--engine", "magic", code=64).err
     piped = subprocess.run(
         [sys.executable, "-m", "capliquify_ops.cli", "tenant", "backup", "acme", "-o", "-", "--engine", "pg_dump", "--target", "here"],
         capture_output=True, cwd=tmp_path, check=True,
@@ -161,5 +139,5 @@ def test_the_commands_of_one_tenant(run, tenant, tmp_path):
         assert [section.kind for section in archive.manifest.sections][-1] == "pg_dump"
     assert (
         "zstd -dc FILE | psql"
-        in run("tenant", "restore", "piped", "--trust", "--as", "four", "--organization", "o", "--yes", code=65).stderr
+        in run("tenant", "restore", "piped", "--trust", "--as", "four", "--organization", "o", "--yes", code=65).err
     )

@@ -1,8 +1,6 @@
 """The runbook's procedures 1 to 4 as commands, on 18 and on 15, and psql alone with one of the archives."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -29,25 +27,9 @@ def place(request):
 
 
 @pytest.fixture
-def run(place, tmp_path):
-    roles = place["roles"]
-    lines = ["[targets.here]", 'class = "loopback"', f'app_role = "{roles.app}"']
-    lines += [
-        f"database_url = {json.dumps(place['observer'].reveal())}",
-        f"operator_url = {json.dumps(place['operator'].reveal())}",
-    ]
-    lines += ["[targets.here.roles]", *(f'{name} = "{getattr(roles, name)}"' for name in ("owner", "observer", "operator"))]
-    (tmp_path / "capliquify-ops.toml").write_text("\n".join(lines))
-
-    def command(*arguments, code=0):
-        done = subprocess.run(
-            [sys.executable, "-m", "capliquify_ops.cli", *arguments, "--target", "here"],
-            capture_output=True, text=True, cwd=tmp_path, stdin=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
-
-    return command
+def run(command_on, place):
+    made = command_on(place["observer"], place["operator"], place["roles"])
+    return lambda *arguments, code=0: made(*arguments, code=code).out
 
 
 def test_a_life_by_the_runbook(run, place, tmp_path, psql):
