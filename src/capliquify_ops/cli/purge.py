@@ -14,13 +14,11 @@ from capliquify_ops.configuration import Target
 from capliquify_ops.configuration.system import SystemClock, stamp, this_actor, this_tool
 from capliquify_ops.database import Session, operator
 from capliquify_ops.model.errors import UsageError
-from capliquify_ops.model.plan import Plan, Step
 from capliquify_ops.tenants.archive.naming import stamp_of
-from capliquify_ops.tenants.purge import PurgeOptions, PurgeResult, plan_purge, undo_purge
+from capliquify_ops.tenants.purge import PurgeOptions, PurgeResult, plan_purge, plan_undo, undo_purge
 from capliquify_ops.tenants.purge import purge as purge_tenant
 from capliquify_ops.tenants.purge_archive import FolderArchiver
 from capliquify_ops.tenants.purge_plan import RETENTION
-from capliquify_ops.tenants.registry import find
 
 ArchiveDir = Annotated[Path, typer.Option("--archive-dir", metavar="DIR", help="Folder of the archive; default: this one.")]
 Retention = Annotated[int, typer.Option("--retention-days", min=0, help="How long after the deletion the data is kept.")]
@@ -63,10 +61,8 @@ def _archiver(chosen: Target, folder: Path) -> FolderArchiver:
 
 
 def _undo(session: Session, chosen: Target, key: str, *, plan: bool, json: bool, yes: bool) -> None:
-    with session.transaction():
-        slug = find(session, key).slug
-    steps = (Step("rename the schema back, give everybody their rights again"), Step("write the audit row"))
-    if proceeds(Plan("tenant purge --undo", slug, steps), slug, plan_only=plan, yes=yes, json=json):
+    planned = plan_undo(session, key)
+    if proceeds(planned, planned.subject, plan_only=plan, yes=yes, json=json):
         show_tenant(undo_purge(session, chosen.roles, key, actor=this_actor()), json=json)
 
 

@@ -5,6 +5,7 @@ A journalled sequence: whatever ends it half-way, the same call goes on. Until t
 
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from capliquify_ops.database import Session
 from capliquify_ops.evidence.canonical import Plain
@@ -12,15 +13,17 @@ from capliquify_ops.model.errors import TenantConflict, UsageError
 from capliquify_ops.model.plan import Plan
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants.archiver import ArchiveReceipt
+from capliquify_ops.tenants.audit import AUDIT_STEP
+from capliquify_ops.tenants.concerns import concerns_of
 from capliquify_ops.tenants.ownership import as_owner, lock_tenant
 from capliquify_ops.tenants.purge_plan import plan_of_purge, require_deleted, require_purgeable
 from capliquify_ops.tenants.purge_steps import STEPS, VERB, PurgeOptions, PurgeRun, audit, quarantine, receipts, skip, until_of
-from capliquify_ops.tenants.quarantine import Quarantined, Reason, bring_back, hold_tables, quarantined
+from capliquify_ops.tenants.quarantine import Quarantined, Reason, back_acts, bring_back, hold_tables, quarantined
 from capliquify_ops.tenants.registry import Tenant, find
 from capliquify_ops.tenants.sequence import JournalledSequence, begin, turn
 from capliquify_ops.tenants.standing import standing_sequence
 
-__all__ = ["PurgeOptions", "PurgeResult", "plan_purge", "purge", "undo_purge"]
+__all__ = ["PurgeOptions", "PurgeResult", "plan_purge", "plan_undo", "purge", "undo_purge"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,16 @@ def purge(session: Session, roles: Roles, key: str, options: PurgeOptions, *, co
     return PurgeResult(tenant, sequence.outcome == "finished", until, receipts(sequence))
 
 
+def plan_undo(session: Session, key: str) -> Plan:
+    """Return what `undo_purge` would do. Raises TenantConflict when there is nothing to undo or dropping has begun."""
+    with session.transaction():
+        tenant = find(session, key)
+        _undoable(tenant, _own_sequence(session, tenant))
+        acts = [act for entry in _of_purge(session, tenant) for act in back_acts(entry)]
+        concerns = MappingProxyType(concerns_of(session, tenant))
+        return Plan("tenant purge --undo", tenant.slug, (*(act.step() for act in acts), AUDIT_STEP), concerns)
+
+
 def undo_purge(session: Session, roles: Roles, key: str, *, actor: str) -> Tenant:
     """Bring a quarantined tenant's schema back, name and rights; it stays soft-deleted.
 
@@ -71,12 +84,9 @@ def undo_purge(session: Session, roles: Roles, key: str, *, actor: str) -> Tenan
     """
     with session.transaction():
         tenant = find(session, key)
-        sequence = _own_sequence(session, tenant)
-    if sequence is None:
-        raise TenantConflict(f"No purge of {tenant.slug!r} is under way.", hint=f"See: capliquify-ops tenant show {tenant.slug}")
+        sequence = _undoable(tenant, _own_sequence(session, tenant))
     with turn(session, roles, sequence) as taken:
-        if not taken.detail["can_undo"]:
-            raise TenantConflict(f"The purge of {tenant.slug!r} has begun to drop: it cannot be undone.", hint=sequence.hint())
+        _undoable(tenant, taken.sequence)
         with as_owner(session, roles):
             for entry in _of_purge(session, tenant):
                 hold_tables(session, entry.schema_name)
@@ -84,6 +94,14 @@ def undo_purge(session: Session, roles: Roles, key: str, *, actor: str) -> Tenan
         taken.undo()
         audit(PurgeRun(session, roles, tenant, PurgeOptions(None), actor), taken, {"step": "undo", "schema": tenant.schema_name})
     return tenant
+
+
+def _undoable(tenant: Tenant, sequence: JournalledSequence | None) -> JournalledSequence:
+    if sequence is None:
+        raise TenantConflict(f"No purge of {tenant.slug!r} is under way.", hint=f"See: capliquify-ops tenant show {tenant.slug}")
+    if not sequence.detail["can_undo"]:
+        raise TenantConflict(f"The purge of {tenant.slug!r} has begun to drop: it cannot be undone.", hint=sequence.hint())
+    return sequence
 
 
 def _started(run: PurgeRun) -> JournalledSequence:

@@ -64,7 +64,10 @@ def test_the_runbooks_procedures(command, tmp_path):
     assert "A 'tenant purge' of 'acme' is unfinished" in out
     code, _, err = command("tenant", "activate", "acme", "--yes")
     assert (code, "quarantined since" in err) == (64, True)
+    undo = _document(command("tenant", "purge", "acme", "--undo", "--plan", "--json"))["plan"]
+    assert [step["statement"].split()[0] for step in undo["steps"]] == ["ALTER", "GRANT", "GRANT", "INSERT"]
     assert command("tenant", "purge", "acme", "--undo", "--yes")[0] == 0
+    assert command("tenant", "purge", "acme", "--undo", "--yes")[0] == 64
     done = _document(command("tenant", "purge", "acme", "--now", "--yes", "--json"))
     assert done["purged"]
     assert [path.name for path in tmp_path.glob("acme*")] == [done["archives"][0]["path"].rpartition("/")[2]]

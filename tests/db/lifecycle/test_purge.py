@@ -12,7 +12,7 @@ from capliquify_ops.tenants import drop
 from capliquify_ops.tenants.audit import audit_of
 from capliquify_ops.tenants.delete import delete
 from capliquify_ops.tenants.ownership import as_owner
-from capliquify_ops.tenants.purge import PurgeOptions, plan_purge, purge, undo_purge
+from capliquify_ops.tenants.purge import PurgeOptions, plan_purge, plan_undo, purge, undo_purge
 from capliquify_ops.tenants.quarantine import quarantined, rights_on
 from capliquify_ops.tenants.registry import find
 from capliquify_ops.tenants.sequence import unfinished
@@ -355,3 +355,27 @@ def test_many_rows_of_shared_tables_go_in_batches(session, roles, archives, dele
     with session.transaction(), as_owner(session, roles):
         session.execute("SELECT set_config('app.tenant_id', %(id)s, true)", {"id": str(deleted.id)})
         assert session.value("SELECT count(*) FROM public.audit_logs") == 0
+
+
+def test_once_something_is_dropped_there_is_no_way_back_but_a_way_on(session, roles, archives, deleted, monkeypatch):
+    """Stopped between two chunks: the undo is refused, and the same call drops the rest."""
+    real, calls = drop.drop_chunk, []
+
+    def once(session, schema):
+        calls.append(schema)
+        if len(calls) > 1:
+            raise TenantConflict("stopped by the test")
+        return real(session, schema)
+
+    monkeypatch.setattr(drop.LockBudget, "allowed", property(lambda self: 45))
+    with monkeypatch.context() as patch:
+        patch.setattr("capliquify_ops.tenants.purge_steps.drop_chunk", once)
+        with pytest.raises(TenantConflict, match="stopped by the test"):
+            purge(session, roles, "acme", PurgeOptions(archives, now=True), confirm="acme", actor=ACTOR)
+    for act in (lambda: plan_undo(session, "acme"), lambda: undo_purge(session, roles, "acme", actor=ACTOR)):
+        with pytest.raises(
+            TenantConflict, match=r"begun to drop: it cannot be undone. Finish it: capliquify-ops tenant purge acme$"
+        ):
+            act()
+    assert purge(session, roles, "acme", PurgeOptions(archives, now=True), confirm="acme", actor=ACTOR).is_purged
+    assert _schemas(session) == []
