@@ -112,7 +112,7 @@ def _of_table(table: Table, children: Sequence[Key]) -> Iterator[Part]:
 
 
 def _attached(found: Read, declared: Declared) -> Iterator[Part]:
-    keys = {one.index: one for one in found.constraints if one.kind in "pux"}
+    keys = {one.index_oid: one for one in found.constraints if one.kind in "pux"}
     for index in found.indexes:
         if index.is_valid:
             yield attached.index_part(declared[index.relation], index, keys.get(index.oid))

@@ -1,13 +1,14 @@
 """Read what is in one schema, at the price of that schema: every statement starts from OIDs that pg_depend gave."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from capliquify_ops.database import Session, load
 from capliquify_ops.model.errors import TenantConflict
 from capliquify_ops.tenants.definitions import rows
+from capliquify_ops.tenants.definitions.classes import array, asked, class_name
 from capliquify_ops.tenants.definitions.rows import Edge, Key
 
 _PACKAGE = "capliquify_ops.tenants.definitions"
@@ -67,7 +68,7 @@ def schema_of(session: Session, name: str) -> rows.SchemaRow:
 def read(session: Session, name: str) -> Read:
     """Read a schema within the open transaction."""
     schema = schema_of(session, name)
-    edges = session.rows(load(_PACKAGE, "edges"), Edge, {"schema": schema.oid})
+    edges = _edges(session, schema.oid)
     members, unknown = _members(schema, edges)
     relations = _by_oid(_rows(session, "relations", rows.Relation, relations=members["pg_class"]))
     types = _rows(session, "types", rows.Type, types=members["pg_type"])
@@ -96,7 +97,7 @@ def read(session: Session, name: str) -> Read:
             _rows(session, "sequences", rows.Sequence, relations=[oid for oid, row in relations.items() if row.kind == "S"])
         ),
         extensions=_by_oid(
-            _rows(session, "extensions", rows.Extension, extensions={edge.on_object for edge in edges if edge.kind == "x"})
+            _rows(session, "extensions", rows.Extension, extensions={edge.on[1] for edge in edges if edge.kind == "x"})
         ),
         refused=refused,
         left_out=left_out,
@@ -104,12 +105,18 @@ def read(session: Session, name: str) -> Read:
     )
 
 
+def _edges(session: Session, schema: int) -> list[Edge]:
+    found = session.rows(load(_PACKAGE, "edges"), rows.EdgeRow, {"schema": schema})
+    names = {oid: class_name(oid) for row in found for oid in (row.class_, row.on_class)}
+    return [Edge((names[row.class_], row.object), (names[row.on_class], row.on_object), row.kind) for row in found]
+
+
 def _columns(session: Session, relations: Iterable[rows.Relation], types: Iterable[rows.Type]) -> dict[int, list[rows.Column]]:
-    asked = {row.oid for row in relations if row.kind in "rpvm"} | {row.relation for row in types if row.kind == "c"}
+    wanted = {row.oid for row in relations if row.kind in "rpvm"} | {row.relation for row in types if row.kind == "c"}
     # Parents elsewhere: the order of their columns decides how a child is made.
-    asked |= {oid for row in relations if row.bound is None for oid in row.parent_oids}
+    wanted |= {oid for row in relations if row.bound is None for oid in row.parent_oids}
     found: dict[int, list[rows.Column]] = defaultdict(list)
-    for column in _rows(session, "columns", rows.Column, relations=asked):
+    for column in _rows(session, "columns", rows.Column, relations=wanted):
         found[column.relation].append(column)
     return found
 
@@ -117,7 +124,7 @@ def _columns(session: Session, relations: Iterable[rows.Relation], types: Iterab
 def _uncarried(session: Session, edges: Iterable[Edge], unknown: Iterable[Key]) -> tuple[list[str], list[str]]:
     inside = {edge.key for edge in edges}
     publications = sorted(key for key in inside if key[0] in _OF_PUBLICATIONS)
-    found = session.rows(load(_PACKAGE, "uncarried"), rows.Uncarried, _asked(inside)) if inside else []
+    found = session.rows(load(_PACKAGE, "uncarried"), rows.Uncarried, asked(inside)) if inside else []
     refused = _names(session, "described", unknown) + [row.name for row in found if row.is_refused]
     return refused, _names(session, "described", publications) + [row.name for row in found if not row.is_refused]
 
@@ -125,13 +132,13 @@ def _uncarried(session: Session, edges: Iterable[Edge], unknown: Iterable[Key]) 
 def _outside(session: Session, schema: rows.SchemaRow, edges: Iterable[Edge]) -> list[str]:
     """Return what the schema uses and does not hold, as pg_get_object_address takes it."""
     inside = {edge.key for edge in edges} | {("pg_namespace", schema.oid)}
-    found = {edge.on for edge in edges if edge.on_object >= _FIRST_NOT_PINNED and edge.class_ not in _OF_PUBLICATIONS} - inside
+    found = {edge.on for edge in edges if edge.on[1] >= _FIRST_NOT_PINNED and edge.key[0] not in _OF_PUBLICATIONS} - inside
     return _names(session, "addresses", sorted(found))
 
 
 def comments(session: Session, keys: Iterable[Key]) -> list[rows.Comment]:
     """Return the comments of objects."""
-    return session.rows(load(_PACKAGE, "comments"), rows.Comment, _asked(keys))
+    return session.rows(load(_PACKAGE, "comments"), rows.Comment, asked(keys))
 
 
 def described(session: Session, keys: Iterable[Key]) -> list[str]:
@@ -145,7 +152,7 @@ def _members(schema: rows.SchemaRow, edges: Iterable[Edge]) -> tuple[Mapping[str
     of_extensions = {edge.key for edge in edges if edge.kind == "e"}
     own = {edge.key for edge in edges if edge.on == ("pg_namespace", schema.oid)}
     # An identity column's sequence is a piece of its column, and has a name and rights of its own all the same.
-    identities = {edge.key for edge in edges if edge.kind == "i" and edge.class_ == edge.on_class == "pg_class"}
+    identities = {edge.key for edge in edges if edge.kind == "i" and edge.key[0] == edge.on[0] == "pg_class"}
     members: dict[str, list[int]] = defaultdict(list)
     unknown = []
     for class_, oid in sorted(own):
@@ -159,23 +166,18 @@ def _members(schema: rows.SchemaRow, edges: Iterable[Edge]) -> tuple[Mapping[str
 
 
 def _of_class(edges: Iterable[Edge], class_: str) -> set[int]:
-    return {edge.object for edge in edges if edge.class_ == class_}
+    return {edge.key[1] for edge in edges if edge.key[0] == class_}
 
 
-def _rows(session: Session, stem: str, row: type[T], **oids: Iterable[int]) -> list[T]:
+def _rows(session: Session, stem: str, row: type[T], **oids: Collection[int]) -> list[T]:
     """Run one of the statements that take OIDs; nothing is asked about nothing."""
-    values = {name: sorted(found) for name, found in oids.items()}
-    return session.rows(load(_PACKAGE, stem), row, values) if all(values.values()) else []
+    ((name, found),) = oids.items()
+    return session.rows(load(_PACKAGE, stem), row, {name: array(sorted(found))}) if found else []
 
 
 def _names(session: Session, stem: str, keys: Iterable[Key]) -> list[str]:
-    asked = _asked(keys)
-    return session.rows(load(_PACKAGE, stem), str, asked) if asked["objects"] else []
-
-
-def _asked(keys: Iterable[Key]) -> dict[str, list[str] | list[int]]:
-    asked = sorted(keys)
-    return {"classes": [key[0] for key in asked], "objects": [key[1] for key in asked]}
+    found = sorted(keys)
+    return session.rows(load(_PACKAGE, stem), str, asked(found)) if found else []
 
 
 def _by_oid(found: Iterable[T]) -> dict[int, T]:

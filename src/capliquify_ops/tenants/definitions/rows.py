@@ -1,35 +1,31 @@
 """Rows of the catalogue as the reader's statements return them: one class a statement, columns in their order."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Key = tuple[str, int]
 """One object of the catalogue: the name of its class and its OID."""
 Strings = list[str] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """One dependency: `kind` is pg_depend.deptype."""
+class EdgeRow(NamedTuple):
+    """One dependency as the catalogue has it, classes by OID."""
 
-    class_: str
+    class_: int
     object: int
-    on_class: str
+    on_class: int
     on_object: int
     kind: str
 
-    @property
-    def key(self) -> Key:
-        """What depends."""
-        return self.class_, self.object
 
-    @property
-    def on(self) -> Key:
-        """What it depends on."""
-        return self.on_class, self.on_object
+class Edge(NamedTuple):
+    """One dependency: `key` depends on `on`; `kind` is pg_depend.deptype."""
+
+    key: Key
+    on: Key
+    kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaRow:
+class SchemaRow(NamedTuple):
     """The schema; `default_acls` are JSON arrays of role, kind of object and access list."""
 
     oid: int
@@ -39,8 +35,7 @@ class SchemaRow:
     default_acls: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Relation:
+class Relation(NamedTuple):
     """A table, view, materialised view, sequence or what else pg_class keeps; `kind` is its relkind."""
 
     oid: int
@@ -65,8 +60,7 @@ class Relation:
     parent_oids: list[int]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A column; `number` is its attnum, `collation` None where it is the type's own."""
 
     relation: int
@@ -89,8 +83,7 @@ class Column:
     is_pseudo: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Constraint:
+class Constraint(NamedTuple):
     """A constraint of a table or a domain; `kind` is its contype, 0 stands for no OID."""
 
     oid: int
@@ -99,17 +92,15 @@ class Constraint:
     name: str
     kind: str
     definition: str
-    index: int
+    index_oid: int
     is_local: bool
-    inherited: int
     no_inherit: bool
     is_validated: bool
     parent: int
     first_column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(NamedTuple):
     """An index; `statistics` are "column target" for columns with a target of their own."""
 
     oid: int
@@ -125,8 +116,7 @@ class Index:
     statistics: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Attached:
+class Attached(NamedTuple):
     """A trigger, rule or policy; `definition` is None for a trigger's copy on a partition, `state` is its xxxenabled."""
 
     class_: str
@@ -138,8 +128,7 @@ class Attached:
     roles: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Type:
+class Type(NamedTuple):
     """An enum, domain, range or composite type; `kind` is its typtype."""
 
     oid: int
@@ -161,8 +150,7 @@ class Type:
     has_canonical: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Routine:
+class Routine(NamedTuple):
     """A function or procedure; `definition` is None for an aggregate, `body` empty where the server tracks its references."""
 
     oid: int
@@ -176,8 +164,7 @@ class Routine:
     settings: Strings
 
 
-@dataclass(frozen=True, slots=True)
-class Aggregate:
+class Aggregate(NamedTuple):
     """What pg_aggregate says of an aggregate; functions as SQL, None where there is none."""
 
     oid: int
@@ -206,8 +193,7 @@ class Aggregate:
     sort_operator: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Operator:
+class Operator(NamedTuple):
     """An operator; functions and operators as SQL."""
 
     oid: int
@@ -224,8 +210,7 @@ class Operator:
     join: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Dictionary:
+class Dictionary(NamedTuple):
     """A text search dictionary; `options` as SQL."""
 
     oid: int
@@ -235,8 +220,7 @@ class Dictionary:
     options: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(NamedTuple):
     """A text search configuration; a mapping is "token WITH dictionaries"."""
 
     oid: int
@@ -246,24 +230,21 @@ class Configuration:
     mappings: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Extension:
+class Extension(NamedTuple):
     """An extension that something depends on by declaration."""
 
     oid: int
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Uncarried:
+class Uncarried(NamedTuple):
     """Something that a script does not carry, by its name for people."""
 
     is_refused: bool
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Collation:
+class Collation(NamedTuple):
     """A collation; `provider` is its collprovider."""
 
     oid: int
@@ -277,8 +258,7 @@ class Collation:
     rules: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Statistics:
+class Statistics(NamedTuple):
     """An extended statistics object; `target` is -1 when not set."""
 
     oid: int
@@ -288,8 +268,7 @@ class Statistics:
     target: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(NamedTuple):
     """A sequence; `ownership` is "a" for one owned by a column, "i" for an identity column's, None for a free one."""
 
     oid: int
@@ -306,11 +285,10 @@ class Sequence:
     ownership: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+class Comment(NamedTuple):
     """A comment; `part` is the number of a column, else 0."""
 
-    class_: str
+    class_: int
     object: int
     part: int
     text: str

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from capliquify_ops.database import Session, literal, quoted
 from capliquify_ops.tenants.definitions.assembly import Declared
+from capliquify_ops.tenants.definitions.classes import class_name
 from capliquify_ops.tenants.definitions.grants import grantees
 from capliquify_ops.tenants.definitions.parts import Part
 from capliquify_ops.tenants.definitions.reading import Read, comments, described
@@ -27,11 +28,11 @@ def targets(found: Read, parts: Iterable[Part], declared: Declared) -> dict[Key,
     named: dict[Key, str] = {("pg_namespace", found.schema.oid): f"SCHEMA {quoted(found.schema.name)}"}
     for edge in found.edges:
         # What a table or view makes of itself: its row type, a view's rule.
-        if edge.kind == "i" and edge.on_class == "pg_class" and edge.on_object in declared:
-            table = declared[edge.on_object]
-            if edge.class_ == "pg_type":
+        if edge.kind == "i" and edge.on[0] == "pg_class" and edge.on[1] in declared:
+            table = declared[edge.on[1]]
+            if edge.key[0] == "pg_type":
                 named[edge.key] = f"TYPE {table.name}"
-            elif edge.class_ == "pg_rewrite":
+            elif edge.key[0] == "pg_rewrite":
                 named[edge.key] = f'RULE "_RETURN" ON {table.name}'
     for table in declared.values():
         # Constraints that come with others: inherited ones, copies on partitions.
@@ -49,7 +50,7 @@ def spoken(session: Session, found: Read, declared: Declared, named: Mapping[Key
     columns = {(one.relation, one.number): one.name for each in found.columns.values() for one in each}
     statements, unnamed = [], set()
     for row in comments(session, {*named, *(edge.key for edge in found.edges)}):
-        key = (row.class_, row.object)
+        key = (class_name(row.class_), row.object)
         target = named.get(key)
         if target is None:
             unnamed.add(key)
@@ -65,7 +66,7 @@ def extension_dependencies(found: Read, named: Mapping[Key, str]) -> Iterator[st
     """Yield what makes an object go with an extension."""
     for edge in found.edges:
         if edge.kind == "x" and edge.key in named:
-            yield f"ALTER {named[edge.key]} DEPENDS ON EXTENSION {quoted(found.extensions[edge.on_object].name)}"
+            yield f"ALTER {named[edge.key]} DEPENDS ON EXTENSION {quoted(found.extensions[edge.on[1]].name)}"
 
 
 def roles(found: Read) -> tuple[str, ...]:

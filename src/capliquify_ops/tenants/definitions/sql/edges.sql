@@ -12,8 +12,8 @@ WITH RECURSIVE inside (classid, objid) AS (
   FROM inside AS i
   JOIN pg_catalog.pg_depend AS d ON d.refclassid = i.classid AND d.refobjid = i.objid AND d.deptype IN ('a', 'i', 'P', 'S')
 )
-SELECT d.classid::pg_catalog.regclass::text AS class, d.objid::bigint AS object,
-  d.refclassid::pg_catalog.regclass::text AS on_class, d.refobjid::bigint AS on_object, d.deptype::text AS kind
+SELECT d.classid::bigint AS class, d.objid::bigint AS object, d.refclassid::bigint AS on_class, d.refobjid::bigint AS on_object,
+  d.deptype::text AS kind
 FROM inside AS i
 JOIN pg_catalog.pg_depend AS d ON d.classid = i.classid AND d.objid = i.objid
 ORDER BY d.classid, d.objid, d.refclassid, d.refobjid, d.deptype
