@@ -185,6 +185,27 @@ def test_loopback_means_loopback(run, configured):
     """Class loopback with an address elsewhere is refused before anything is asked of it."""
     configured.write_text('[targets.here]\nclass = "loopback"\nbase_url = "http://192.0.2.1"\n')
     assert "192.0.2.1" in _clean(run("config", "check", "--target", "here"), 64)
+    configured.write_text(f'[targets.here]\nclass = "loopback"\nbase_url = "http://{"a" * 70}.example"\n')
+    _clean(run("config", "check", "--target", "here"), 64)
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "named"),
+    [
+        ("postgresql:///db", {"PGHOST": "192.0.2.1"}, "192.0.2.1"),
+        ("postgresql://u@localhost:1/db", {"PGHOSTADDR": "192.0.2.1"}, "192.0.2.1"),
+        ("postgresql://u@localhost:1/db?service=prod", {}, "service"),
+        ("postgresql://u@192.0.2.1/db", {}, "192.0.2.1"),
+    ],
+    ids=["PGHOST", "PGHOSTADDR", "service", "URL"],
+)
+def test_no_command_leaves_loopback(run, configured, url, environment, named):
+    """Where libpq's environment or a service file decides about the address, that counts; reading and changing commands refuse."""
+    configured.write_text(f'[targets.here]\nclass = "loopback"\ndatabase_url = "{url}"\noperator_url = "{url}"\n')
+    for arguments in (["config", "check"], ["doctor"], ["tenant", "list"], ["tenant", "delete", "x", "--yes"]):
+        said = _clean(run(*arguments, **environment), 64)
+        assert "class loopback" in said
+        assert named in said
 
 
 def test_doctor(run, configured, database):

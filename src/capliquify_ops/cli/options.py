@@ -7,6 +7,7 @@ import typer
 
 from capliquify_ops.configuration import Settings, Target, load_settings
 from capliquify_ops.evidence import Store
+from capliquify_ops.preflight.addresses import require_loopback
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Configuration; default: capliquify-ops.toml here.")
@@ -24,8 +25,10 @@ def settings_of(config: Path | None, evidence_dir: Path | None = None) -> Settin
 
 
 def target_of(config: Path | None, name: str | None, *, observing: bool) -> Target:
-    """Read the configuration and choose the target."""
-    return load_settings(config).target(name, observing=observing)
+    """Read the configuration and choose the target. Whatever the command does, class loopback is a promise."""
+    chosen = load_settings(config).target(name, observing=observing)
+    require_loopback(chosen)
+    return chosen
 
 
 def store_of(settings: Settings) -> Store:

@@ -2,6 +2,7 @@
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo
 
 from capliquify_ops.model.errors import ConfigurationInvalid
 from capliquify_ops.model.secret import MASK, Secret
@@ -32,9 +33,20 @@ def _is_misread(found: dict[str, str]) -> bool:
     return not all(port.isdecimal() for port in ports) or any("@" in name for name in names) or "/" in found.get("dbname", "")
 
 
+_WHERE = ("host", "hostaddr", "port", "dbname")
+
+
+def reached(url: Secret) -> dict[str, str]:
+    """Return where libpq connects to: what the string leaves open, the environment decides (PGHOST, PGHOSTADDR, PGSERVICE)."""
+    usual = {option.keyword.decode(): (option.val or b"").decode("utf-8", "replace") for option in Conninfo.get_defaults()}
+    given = parts(url)
+    found = {key: given.get(key) or usual.get(key, "") for key in _WHERE}
+    return {key: value for key, value in found.items() if value}
+
+
 def address_of(url: Secret) -> str:
     """Return `host:port/database` for people; never a user's secret."""
-    found = parts(url)
+    found = reached(url)
     host = found.get("host") or found.get("hostaddr") or "localhost"
     return f"{host}:{found.get('port', '5432')}/{found.get('dbname', '')}"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from capliquify_ops.configuration import Target, TargetClass
-from capliquify_ops.database.dsn import parts
+from capliquify_ops.database.dsn import parts, reached
 from capliquify_ops.model.errors import TargetForbids
 
 
@@ -17,7 +17,7 @@ def require_loopback(target: Target) -> None:
     for setting, host in _hosts(target):
         if not is_loopback(host):
             raise TargetForbids(
-                f"Target {target.name!r} is of class loopback, but its {setting} points to {host}.",
+                f"Target {target.name!r} is of class loopback, but its {setting} leads to {host}.",
                 hint='Use class = "staging" for a system elsewhere that may be attacked and loaded.',
             )
 
@@ -25,7 +25,9 @@ def require_loopback(target: Target) -> None:
 def _hosts(target: Target) -> Iterator[tuple[str, str]]:
     for setting, secret in (("database_url", target.database_url), ("operator_url", target.operator_url)):
         if secret is not None:
-            found = parts(secret)
+            if "service" in parts(secret):
+                yield setting, "a service of libpq's, whose address is not in it"
+            found = reached(secret)
             for key in ("host", "hostaddr"):
                 yield from ((setting, host) for host in found.get(key, "").split(",") if host)
     for setting, url in (("base_url", target.base_url), ("prometheus_url", target.prometheus_url)):
@@ -39,6 +41,6 @@ def is_loopback(host: str) -> bool:
         return True
     try:
         found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
-    except OSError:
+    except (OSError, UnicodeError):
         return False
     return bool(found) and all(ipaddress.ip_address(str(address).split("%")[0]).is_loopback for address in found)
