@@ -142,6 +142,7 @@ def _generator(run: LoadRun, seconds: float) -> dict[str, Scalar]:
         "offered_per_s": round((run.offered - unoffered(run)) / seconds, 3) if seconds else 0.0,
         "generator_cpu_ratio": round(health.cpu_s / health.wall_s, 4) if health.wall_s else 0.0,
         "generator_memory_bytes": health.memory_bytes,
+        **({} if run.machine_idle is None else {"machine_idle_ratio": round(run.machine_idle, 4)}),
         **_milliseconds("slip_p99_ms", sorted(run.samples.slip_us), 0.99),
         **_milliseconds("loop_lag_p99_ms", sorted(health.lags_us), 0.99),
         **_milliseconds("wait_p99_ms", sorted(waits(run.samples)), 0.99),

@@ -10,6 +10,7 @@ from capliquify_ops.load.figures import figures
 from capliquify_ops.load.health import trouble
 from capliquify_ops.load.plan import arrivals
 from capliquify_ops.load.result import LoadRun, Side
+from capliquify_ops.load.samples import Verdict
 from capliquify_ops.model.finding import Evidence, Finding, Limit, Scalar, Subject, SubjectKind, Witness
 from capliquify_ops.model.names import CheckId
 from capliquify_ops.model.outcome import Grade, Outcome, Severity
@@ -119,7 +120,7 @@ def _misses(case: Case) -> Iterator[Answer]:
         without = case.figures.get(key.replace("_ms", "_without_slip_ms"))
         if without is not None and holds(without, limit):
             yield Answer(Outcome.INCONCLUSIVE, f"{said}, but the generator's own delay made the difference.", limit)
-        elif key.endswith("_ms") and _machine_was_full(case):
+        elif _machine_was_full(case) and (key.endswith("_ms") or _only_late(case, limit)):
             yield Answer(Outcome.INCONCLUSIVE, f"{said}, but {_machine(case)}.", limit)
         else:
             yield Answer(Outcome.FAILING, f"{said}.", limit)
@@ -140,6 +141,12 @@ def _unsustained(case: Case) -> Iterator[Answer]:
             yield Answer(Outcome.INCONCLUSIVE, f"{why[:-1]}, but {_machine(case)}.", limit)
         else:
             yield Answer(Outcome.FAILING, why, limit)
+
+
+def _only_late(case: Case, limit: Limit) -> bool:
+    """Whether the error ratio holds without requests that nobody answered in time: the run's end cut them off, or a timeout."""
+    late = int(case.figures["dropped"]) + case.run.samples.verdict.count(Verdict.TIMED_OUT)
+    return holds((int(case.figures["failed"]) - late) / case.run.offered, limit)
 
 
 def _machine_was_full(case: Case) -> bool:

@@ -213,6 +213,24 @@ def test_lateness_on_a_full_machine_is_inconclusive(make_run, idle, outcome):
     assert request_latency.judge(run, LIMITS).outcome is outcome
 
 
+@pytest.mark.parametrize(("idle", "outcome"), [(0.01, Outcome.INCONCLUSIVE), (0.5, Outcome.FAILING), (None, Outcome.FAILING)])
+def test_requests_that_a_full_machine_never_sent_are_inconclusive(make_run, idle, outcome):
+    """Arrivals still queued behind late answers at the end are lateness too; the record says how idle the machine was."""
+    health = Health(3.0, 30.0, 60_000_000, 100, array("i", [100] * 100))
+    found = request_latency.judge(make_run([10_000_000] * 5_940, health=health, machine_idle=idle), LIMITS)
+    assert found.outcome is outcome
+    assert found.measured["dropped"] == 3_060
+    assert found.measured.get("machine_idle_ratio") == idle
+
+
+def test_timeouts_on_a_full_machine_are_inconclusive(make_run):
+    """A timeout on a machine without idle time is lateness; a mixture with refused requests still fails."""
+    run = make_run(verdict=Verdict.TIMED_OUT, status=0, machine_idle=0.0)
+    assert request_latency.judge(run, LIMITS).outcome is Outcome.INCONCLUSIVE
+    run.samples.verdict[:100] = array("B", [Verdict.STATUS] * 100)
+    assert request_latency.judge(run, LIMITS).outcome is Outcome.FAILING
+
+
 def test_a_full_machine_neither_fails_nor_excuses_errors(make_run):
     """On a full machine a run within limits passes, and failed requests still fail."""
     assert request_latency.judge(make_run(machine_idle=0.0), LIMITS).outcome is Outcome.HEALTHY
