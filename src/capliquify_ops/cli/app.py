@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from capliquify_ops.cli import archive, config, doctor, fleet, lifecycle, purge, reference, signoff, suites, tenant
+from capliquify_ops.cli import archive, config, doctor, fleet, lifecycle, purge, reference, restore, signoff, suites, tenant
 from capliquify_ops.cli.output import note
 from capliquify_ops.evidence.redaction import Redactor
 from capliquify_ops.model.decision import ExitCode
@@ -32,8 +32,8 @@ for name, command in lifecycle.COMMANDS.items():
     tenant.app.command(name)(command)
 tenant.app.command("purge")(purge.purge)
 tenant.app.command("backup")(archive.backup)
-tenant.app.command("restore")(archive.restore)
-tenant.app.command("clone")(archive.clone)
+tenant.app.command("restore")(restore.restore)
+tenant.app.command("clone")(restore.clone)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(fleet.app, name="fleet")
 app.add_typer(signoff.app, name="signoff")

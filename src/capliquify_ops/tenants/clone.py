@@ -58,7 +58,7 @@ def clone(session: Session, roles: Roles, key: str, new: creation.NewTenant, *, 
 def _plan(source: Tenant, new: creation.NewTenant, concerns: object) -> Plan:
     steps = (
         Step(f"create the schema {new.schema} with the definitions and rows of {source.schema_name}, and compare both"),
-        Step(f"insert the registry row of {new.slug}"),
+        creation.registration(new).step(),
         AUDIT_STEP,
     )
     facts = {"source": source.slug, "schema": new.schema}

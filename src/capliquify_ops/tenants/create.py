@@ -138,7 +138,7 @@ def _plan(new: NewTenant) -> Plan:
 def _acts(new: NewTenant) -> tuple[Act, ...]:
     one = {"id": str(new.id), "schema": new.schema}
     acts = [
-        _registration(new),
+        registration(new),
         Act(f"create the schema {new.schema} with the tenant tables", _PROVISION, one),
     ]
     if new.owner:
@@ -150,7 +150,8 @@ def _acts(new: NewTenant) -> tuple[Act, ...]:
     return tuple(acts)
 
 
-def _registration(new: NewTenant) -> Act:
+def registration(new: NewTenant) -> Act:
+    """Return the statement that registers a tenant."""
     names = {"id": str(new.id), "schema": new.schema, **_values(new)}
     return Act(f"insert the registry row of {new.slug}", _INSERT, names, rows=1)
 
@@ -168,7 +169,7 @@ def _values(new: NewTenant) -> dict[str, str]:
 
 def register(session: Session, new: NewTenant) -> Tenant:
     """Insert the registry row alone, as the owner, within the open transaction: the schema comes from elsewhere."""
-    perform(session, [_registration(new)])
+    perform(session, [registration(new)])
     return find(session, str(new.id))
 
 

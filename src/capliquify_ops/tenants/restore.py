@@ -6,7 +6,7 @@ from dataclasses import replace
 from capliquify_ops.database import Session
 from capliquify_ops.model.errors import StatementFailed, TenantConflict
 from capliquify_ops.model.names import TenantId
-from capliquify_ops.model.plan import Plan
+from capliquify_ops.model.plan import Plan, Step
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants import create as creation
 from capliquify_ops.tenants.archive.loading import load_archive
@@ -35,8 +35,8 @@ def plan_whole(archive: Archive) -> Plan:
     manifest, tenant = archive.manifest, archive.manifest.tenant
     shared = sum(section.rows for section in manifest.sections if section.kind == "shared")
     steps = (
-        f"create the schema {manifest.schema} with its definitions and rows, and compare them with the manifest",
-        f"insert {shared} rows into the shared tables",
+        Step(f"create the schema {manifest.schema} with its definitions and rows, and compare them with the manifest"),
+        Step(f"insert {shared} rows into the shared tables"),
     )
     plan = plan_restore(archive, "restore", str(tenant.get("slug", manifest.schema)), steps)
     if tenant.get("deleted_at"):
@@ -77,9 +77,9 @@ def plan_as_new(archive: Archive, new: creation.NewTenant) -> Plan:
     """Return what `restore_as_new` would do."""
     shared = sum(section.rows for section in archive.manifest.sections if section.kind == "shared")
     steps = (
-        f"insert the registry row of {new.slug}",
-        f"create the schema {new.schema} with the archive's definitions and rows, and compare them with the manifest",
-        f"leave the archive's {shared} rows of the shared tables out: memberships, subscription and audit belong to the original",
+        creation.registration(new).step(),
+        Step(f"create the schema {new.schema} with the archive's definitions and rows, and compare them with the manifest"),
+        Step(f"leave the archive's {shared} rows of the shared tables out: memberships and audit belong to the original"),
     )
     return plan_restore(archive, "restore", new.slug, steps)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from capliquify_ops.database import Session
 from capliquify_ops.model.names import SchemaName, TenantId
-from capliquify_ops.model.plan import Plan
+from capliquify_ops.model.plan import Plan, Step
 from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants.archive.loading import load_archive
@@ -31,7 +31,10 @@ class _Subject:
 def plan_drill(archive: Archive) -> Plan:
     """Return what `restore_drill` would do."""
     slug = str(archive.manifest.tenant.get("slug", archive.manifest.schema))
-    steps = ("load the archive within a transaction and compare it with the manifest", "roll the transaction back: nothing stays")
+    steps = (
+        Step("load the archive within a transaction and compare it with the manifest"),
+        Step("roll the transaction back: nothing stays"),
+    )
     return plan_restore(archive, "restore-drill", slug, steps)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from capliquify_ops.database import Session
 from capliquify_ops.model.errors import TenantConflict
 from capliquify_ops.model.names import SchemaName
-from capliquify_ops.model.plan import Plan
+from capliquify_ops.model.plan import Plan, Step
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants.archive.loading import load_archive
 from capliquify_ops.tenants.archive.opening import Archive
@@ -14,6 +14,8 @@ from capliquify_ops.tenants.ownership import as_owner, lock_tenant
 from capliquify_ops.tenants.quarantine import (
     Quarantined,
     Reason,
+    Right,
+    away_acts,
     hold_tables,
     put_away,
     quarantine_name,
@@ -32,14 +34,18 @@ def plan_in_place(session: Session, archive: Archive, key: str, unique: int) -> 
     """Return what `restore_in_place` would do. Raises TenantNotFound, and TenantConflict for another tenant's archive."""
     with session.transaction():
         tenant = _own(session, archive, key)
-    return _plan_in_place(archive, tenant, quarantine_name(tenant.id, unique))
+        return _plan(archive, tenant, quarantine_name(tenant.id, unique), rights_on(session, tenant.schema_name))
 
 
-def _plan_in_place(archive: Archive, tenant: Tenant, aside: SchemaName) -> Plan:
+def _plan(archive: Archive, tenant: Tenant, aside: SchemaName, rights: list[Right]) -> Plan:
+    kept = f"keep {aside} in quarantine for {RETENTION.days} days; the shared tables stay as they are"
     steps = (
-        f"load the archive beside the live schema and compare it with the manifest; {tenant.slug} is served meanwhile",
-        f"lock the live tables, rename {tenant.schema_name} to {aside} without rights, and let the restored schema take its name",
-        f"keep {aside} in quarantine for {RETENTION.days} days; the shared tables stay as they are",
+        *(act.step() for act in away_acts(tenant.schema_name, aside, rights)),
+        Step(
+            f"load the archive as {tenant.schema_name} and compare it; until the commit {tenant.slug} is served from the old one"
+        ),
+        Step("lock the old tables, so that writers who have begun end before the swap"),
+        Step(kept),
     )
     return plan_restore(archive, "restore", tenant.slug, steps, destructive=True)
 
@@ -67,15 +73,16 @@ def restore_in_place(
         require_free(session, tenant)
         refuse_outside_dependents(session, tenant.schema_name)
         aside = quarantine_name(tenant.id, unique)
-        rights = [(right.grantee, right.privilege, right.is_grantable) for right in rights_on(session, tenant.schema_name)]
+        rights = rights_on(session, tenant.schema_name)
+        kept = [(right.grantee, right.privilege, right.is_grantable) for right in rights]
         with as_owner(session, roles):
-            entry = Quarantined(aside, tenant.schema_name, tenant.id, Reason.RESTORE, now, now + RETENTION, rights)
+            entry = Quarantined(aside, tenant.schema_name, tenant.id, Reason.RESTORE, now, now + RETENTION, kept)
             put_away(session, entry)
             load_archive(session, archive, shared=False, progress=progress)
             # Writers that have begun end before the swap; who comes then waits, and finds the restored tables.
             hold_tables(session, aside)
             after = {**facts(archive, tenant), "quarantined": aside}
-            plan = _plan_in_place(archive, tenant, aside)
+            plan = _plan(archive, tenant, aside, rights)
             write_audit(session, actor=trust.actor, plan=plan, tenant=tenant, before=facts_of(tenant), after=after)
     return Restored(tenant, tenant.schema_name, len(manifest.tables), manifest.rows, aside)
 

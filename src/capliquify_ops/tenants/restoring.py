@@ -43,8 +43,8 @@ class Trust:
     is_given: bool = False
 
 
-def plan_restore(archive: Archive, how: str, subject: str, steps: tuple[str, ...], *, destructive: bool = False) -> Plan:
-    """Return what a restore will do, from the manifest alone."""
+def plan_restore(archive: Archive, how: str, subject: str, steps: tuple[Step, ...], *, destructive: bool = False) -> Plan:
+    """Return what a restore will do, from the manifest alone; its statements are the archive's script: zstd -dc FILE."""
     manifest = archive.manifest
     concerns: Mapping[str, Scalar] = MappingProxyType(
         {
@@ -57,7 +57,7 @@ def plan_restore(archive: Archive, how: str, subject: str, steps: tuple[str, ...
         }
     )
     left_out = tuple(f"Not in the archive: {name}." for name in manifest.left_out)
-    return Plan(f"tenant {how}", subject, (*(Step(step) for step in steps), AUDIT_STEP), concerns, left_out, destructive)
+    return Plan(f"tenant {how}", subject, (*steps, AUDIT_STEP), concerns, left_out, destructive)
 
 
 def require_restorable(session: Session, archive: Archive, trust: Trust) -> None:

@@ -117,6 +117,9 @@ def test_the_commands_of_one_tenant(run, tenant, tmp_path):
     assert made["path"] == "acme.sql.zst"
     assert "never replaces a file" in run("tenant", "backup", "acme", "-o", "acme.sql.zst", code=73).err
     assert "60 rows compared" in run("tenant", "restore", "acme.sql.zst", "--drill").out
+    for way in ((), ("--in-place",), ("--drill",), ("--as", "two", "--organization", "org_2")):
+        assert "compare" in run("tenant", "restore", "acme.sql.zst", *way, "--plan").out
+    assert json.loads(run("tenant", "clone", "acme", "five", "--organization", "o", "--plan", "--json").out)["plan"]["steps"]
     assert "--in-place" in run("tenant", "restore", "acme.sql.zst", "--yes", code=64).err
     assert "no terminal" in run("tenant", "restore", "acme.sql.zst", "--in-place", code=64).err
     assert "quarantine_" in run("tenant", "restore", "acme.sql.zst", "--in-place", "--yes").out
