@@ -54,7 +54,7 @@ def restore(
     allowed = Trust(this_actor(), trust)
     with open_archive(archive, identity) as opened, _operator(chosen) as session:
         if as_slug is not None:
-            planned, act = _asnew_tenant(session, chosen, opened, allowed, _copy(opened, as_slug, organization, name))
+            planned, act = _as_new(session, chosen, opened, allowed, _copy(opened, as_slug, organization, name))
         elif in_place:
             planned, act = _in_place(session, chosen, opened, allowed)
         elif drill:
@@ -103,11 +103,11 @@ def _whole(session: Session, chosen: Target, opened: Archive, allowed: Trust) ->
     return restoration.plan_whole(opened), act
 
 
-def _asnew_tenant(session: Session, chosen: Target, opened: Archive, allowed: Trust, new: NewTenant) -> Way:
+def _as_new(session: Session, chosen: Target, opened: Archive, allowed: Trust, new: NewTenant) -> Way:
     def act(progress: Progress) -> Restored:
-        return restoration.restore_asnew_tenant(session, chosen.roles, opened, new, allowed, progress=progress)
+        return restoration.restore_as_new(session, chosen.roles, opened, new, allowed, progress=progress)
 
-    return restoration.plan_asnew_tenant(opened, new), act
+    return restoration.plan_as_new(opened, new), act
 
 
 def _in_place(session: Session, chosen: Target, opened: Archive, allowed: Trust) -> Way:
