@@ -22,6 +22,9 @@ Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 
 def plain(value: object) -> Plain:
     """Turn a model value into tables, lists and scalars."""
+    # Nearly every value is one of these; an enumeration of texts is not.
+    if type(value) is str or type(value) is int:
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Enum):

@@ -25,6 +25,8 @@ SHARED = ("tenants", "users", "subscriptions", "audit_logs")
 """The product's shared tables, each after those that it references."""
 LIMITS = SessionLimits(statement_ms=0, lock_ms=10_000, idle_ms=300_000)
 """A large table takes as long as it takes; a lock that somebody else holds does not."""
+_PLANNING = {"plan_cache_mode": "force_generic_plan", "jit": "off"}
+"""Statements that are prepared are planned once: all tenants are alike to them, and planning costs as much as running."""
 _ATTEMPTS = 3
 _PACKAGE = "capliquify_ops.tenants.archive"
 Write = Callable[[BinaryIO], tuple[str, int, Manifest]]
@@ -87,10 +89,12 @@ def write_archive(session: Session, source: Source, file: BinaryIO, *, tool: str
     """Write one archive to an open file and return its SHA-256, its size and its manifest. Raises as `backup`."""
     archive = ArchiveWriter(file)
     with session.snapshot(LIMITS):
+        script.apply(session, _PLANNING)
         schema = schema_of(session, source.schema).oid
         before = session.value(load(_PACKAGE, "changes"), {"schema": schema})
         manifest = write_script(session, source, archive, tool=tool)
     with session.transaction():
+        script.apply(session, _PLANNING)
         if session.value(load(_PACKAGE, "changes"), {"schema": schema}) != before:
             raise SchemaChanged(f"The schema {source.schema} was changed while it was read.", hint="Run the backup again.")
     return archive.close(canonical(manifest)), archive.bytes, manifest

@@ -46,10 +46,13 @@ def counted(lines: Iterable[bytes | bytearray | memoryview], into: Content) -> I
 
 def count(lines: Iterable[bytes | bytearray | memoryview]) -> Content:
     """Count and hash lines without keeping them."""
-    content = Content()
-    for _ in counted(lines, content):
-        pass
-    return content
+    # As `counted`, without the pieces: a comparison of a large table spends its time here.
+    sha256, number = hashlib.sha256, int.from_bytes
+    rows = total = 0
+    for line in lines:
+        total += number(sha256(line).digest(), "big")
+        rows += 1
+    return Content(rows, total)
 
 
 def write_rows(lines: Iterable[bytes | bytearray | memoryview], write: Callable[[bytes], None]) -> Content:
