@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
+
 from capliquify_ops.database import fill, operator
 from capliquify_ops.database.identifiers import composed, quoted
 from capliquify_ops.model.secret import Secret
@@ -47,7 +49,7 @@ class Oracle:
     def _url(self, database):
         return Secret(urlunsplit(urlsplit(self.superuser_url.reveal())._replace(path=f"/{database}")))
 
-    def make_databases(self, *, icu=False):
+    def make_databases(self):
         """Make both databases from template0, and the roles that schemas of the corpus name."""
         with operator(self.superuser_url, "oracle") as session:
             for role in ROLES:
@@ -66,16 +68,33 @@ class Oracle:
         """Run a script through the real psql, stopping at the first error."""
         command = [self.programs / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *options, url.reveal()]
         raw = text if isinstance(text, bytes) else text.encode()
-        return subprocess.run(command, input=raw, capture_output=True, check=False, env=os.environ | SETTINGS, timeout=120)
+        # In a folder of its own: whatever a name could make psql do there is seen (names say: touch MARKER).
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(
+                command, input=raw, capture_output=True, check=False, env=os.environ | SETTINGS, timeout=120, cwd=folder
+            )
+            assert not list(Path(folder).iterdir()), "psql executed something"
+        return done
 
     def run(self, url, text):
         done = self.psql(url, text)
         assert done.returncode == 0, done.stderr.decode()
 
+    def attempt(self, statements):
+        """Run statements one by one in the source database; return how many it took."""
+        taken = 0
+        with psycopg.connect(self.source.reveal(), autocommit=True) as connection:
+            for statement in statements:
+                try:
+                    connection.execute(statement.encode())
+                    taken += 1
+                except psycopg.Error:
+                    continue
+        return taken
+
     def dump(self, url, schema):
         """What pg_dump prints of one schema."""
         pattern = '"' + schema.replace('"', '""') + '"'
-        # In a pattern these are special even between quotes.
         command = [self.programs / "pg_dump", "--schema-only", "--restrict-key=oracle", "-n", pattern, url.reveal()]
         done = subprocess.run(command, capture_output=True, check=False, env=os.environ | SETTINGS, timeout=120)
         assert done.returncode == 0, done.stderr.decode()

@@ -53,10 +53,6 @@ def oracle(request, server):
 
 
 @pytest.fixture(scope="session")
-def oracle_18(server):
-    """As `oracle`, for what no other version is needed."""
-    made = _oracle(server.urls["superuser"], locate(None), "only")
-    made.major = 18
-    made.make_databases()
-    yield made
-    made.drop_databases()
+def schemas():
+    """The maker of schemas at random."""
+    return _module("schemas")

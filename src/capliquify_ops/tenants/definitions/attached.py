@@ -1,11 +1,14 @@
 """What is attached to a relation after its data: keys, foreign keys, indexes, triggers, rules, policies."""
 
+import re
+
 from capliquify_ops.database import quoted
 from capliquify_ops.tenants.definitions.parts import Part
 from capliquify_ops.tenants.definitions.rows import Attached, Constraint, Index, Key
 from capliquify_ops.tenants.definitions.table import Table, with_options
 
 INDEX, KEY, FOREIGN_KEY, ATTACHED = 70, 71, 72, 73
+_DEFERRED = re.compile(r" DEFERRABLE(?: INITIALLY DEFERRED)?$")
 _STATES = {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 _WORDS = {"pg_trigger": "TRIGGER", "pg_rewrite": "RULE", "pg_policy": "POLICY"}
 
@@ -14,9 +17,8 @@ def index_part(table: Table, index: Index, constraint: Constraint | None) -> Par
     """Return an index, or the constraint that makes it, with what neither definition says."""
     name = quoted(table.schema, index.name)
     if constraint:
-        create = f"ALTER TABLE ONLY {table.name} ADD CONSTRAINT {quoted(constraint.name)} {constraint.definition}"
-        statements = [create]
-        if index.options:
+        statements = [_constraint(table, constraint, index)]
+        if index.options and constraint.kind == "x":
             statements.append(f"ALTER INDEX {name} SET ({with_options(index.options)})")
     else:
         statements = [index.definition]
@@ -36,6 +38,16 @@ def index_part(table: Table, index: Index, constraint: Constraint | None) -> Par
         makes["pg_constraint", constraint.oid] = f"CONSTRAINT {quoted(constraint.name)} ON {table.name}"
     rank = KEY if constraint else INDEX
     return Part(("pg_class", index.oid), rank, index.name, tuple(statements), is_late=True, target=f"INDEX {name}", makes=makes)
+
+
+def _constraint(table: Table, constraint: Constraint, index: Index) -> str:
+    """Return a key; its index's options stand inside, since the index of a partitioned table takes none afterwards."""
+    definition = constraint.definition
+    if index.options and constraint.kind != "x":
+        end = _DEFERRED.search(definition)
+        cut = end.start() if end else len(definition)
+        definition = f"{definition[:cut]} WITH ({with_options(index.options)}){definition[cut:]}"
+    return f"ALTER TABLE ONLY {table.name} ADD CONSTRAINT {quoted(constraint.name)} {definition}"
 
 
 def foreign_key_part(table: Table, constraint: Constraint) -> Part:

@@ -64,14 +64,14 @@ def define(session: Session, schema: str) -> Definition:
     Raises TenantConflict when it does not exist, DefinitionsRefused when it holds what a script cannot carry.
     """
     found = read(session, schema)
-    refuse(found)
+    refuse(found, session.server_major)
     declared, before, after = assemble(found, session.server_major)
     parts = [*before, *after]
     named = words.targets(found, parts, declared)
     comments, unsaid = words.spoken(session, found, declared, named)
     create = (f"CREATE SCHEMA {quoted(schema)}", f"ALTER SCHEMA {quoted(schema)} OWNER TO {quoted(found.schema.owner)}")
     refresh = [f"REFRESH MATERIALIZED VIEW {declared[oid].name}" for oid in _populated(found, parts)]
-    late = [*_statements(after), *refresh, *comments, *words.extension_dependencies(found, named), *_rights(found, parts)]
+    late = [*_statements(after), *comments, *words.extension_dependencies(found, named), *_rights(found, parts), *refresh]
     return Definition(
         oid=found.schema.oid,
         schema=schema,

@@ -11,7 +11,7 @@ from capliquify_ops.tenants.definitions.rows import Column, Relation
 from capliquify_ops.tenants.definitions.table import Table, column_declared, is_late, not_null_text, storage_text
 
 _HELPER = "capliquify_ops columns"
-_OWN_EXPRESSIONS = 16
+OWN_EXPRESSIONS = 16
 """The first server that takes a generation expression for a column that is inherited too."""
 
 
@@ -23,7 +23,7 @@ def is_stepwise(row: Relation, columns: Sequence[Column], parents: Mapping[int, 
     known = set(inherited)
     order = inherited + [column.name for column in columns if column.name not in known]
     is_repeated = any(column.generated and column.is_local and column.name in known for column in columns)
-    return order != [column.name for column in columns] or (is_repeated and major < _OWN_EXPRESSIONS)
+    return order != [column.name for column in columns] or (is_repeated and major < OWN_EXPRESSIONS)
 
 
 def stepwise(table: Table) -> Iterator[str]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from capliquify_ops.tenants.definitions.rows import Edge, Key
 
 _MAYBE_VARIABLE = re.compile(r"""(?<!:):(?=["'{\w])""")
+_MAYBE_BODY = re.compile(r"\bbegin\b")
+"""As a name: the server writes its keywords in capitals."""
 _OPAQUE = re.compile(
     r"""[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|(\$(?:[A-Za-z_\x80-\U0010ffff][\w]*)?\$).*?\1|::""", re.DOTALL
 )
@@ -104,11 +106,19 @@ def _split(parts: Sequence[Part], needs: Mapping[Key, set[Key]]) -> tuple[list[P
 
 
 def safe_in_psql(statement: str) -> str:
-    """Keep psql from taking a colon for a variable (`a[1:"AUTOCOMMIT"]`): a space goes behind it, outside literals and names."""
-    if not _MAYBE_VARIABLE.search(statement):
+    """Keep psql from reading more into a statement than the server does, outside of literals and quoted names.
+
+    It takes `a[1:"AUTOCOMMIT"]` for a variable: a space goes behind the colon. And it counts every word `begin` of CREATE
+    FUNCTION as the start of a body, so that it would not see the statement's end: a name goes into quotes.
+    """
+    if not (_MAYBE_VARIABLE.search(statement) or _MAYBE_BODY.search(statement)):
         return statement
     done, position = [], 0
     for found in _OPAQUE.finditer(statement):
-        done += [_MAYBE_VARIABLE.sub(": ", statement[position : found.start()] + found[0][:1])[:-1], found[0]]
+        done += [_told(statement[position : found.start()] + found[0][:1])[:-1], found[0]]
         position = found.end()
-    return "".join([*done, _MAYBE_VARIABLE.sub(": ", statement[position:])])
+    return "".join([*done, _told(statement[position:])])
+
+
+def _told(text: str) -> str:
+    return _MAYBE_BODY.sub('"begin"', _MAYBE_VARIABLE.sub(": ", text))

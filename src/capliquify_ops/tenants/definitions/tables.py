@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from capliquify_ops.database import quoted
 from capliquify_ops.tenants.definitions.inheritance import stepwise
 from capliquify_ops.tenants.definitions.parts import Part
+from capliquify_ops.tenants.definitions.rows import Column
 from capliquify_ops.tenants.definitions.table import (
     Table,
     column_declared,
     is_late,
     made_by,
+    not_null_text,
     storage_text,
     table_grants,
     with_options,
@@ -55,7 +57,7 @@ def _at_once(table: Table) -> Iterator[str]:
 
 def _elements(table: Table) -> list[str]:
     declared = [column for column in table.columns if column.is_local or table.is_partition]
-    texts = [column_declared(table, column) for column in declared]
+    texts = [_element(table, column) for column in declared]
     texts += [f"CONSTRAINT {quoted(one.name)} {one.definition}" for one in table.checks(late=False)]
     if table.keeps_not_null:
         # A NOT NULL of its own on a column that it inherits.
@@ -64,6 +66,14 @@ def _elements(table: Table) -> list[str]:
             f"CONSTRAINT {quoted(one.name)} {one.definition}" for one, _ in named if one and one.is_local and not is_late(one)
         ]
     return texts
+
+
+def _element(table: Table, column: Column) -> str:
+    """Return a column; a NOT NULL that only its parents have comes from them."""
+    text, named = column_declared(table, column), table.not_null(column)
+    if named is None or named.is_local or table.is_partition:
+        return text
+    return text.removesuffix(not_null_text(table, column))
 
 
 def _inherited_not_null(table: Table) -> Iterator[str]:

@@ -52,3 +52,7 @@ CREATE FUNCTION win() RETURNS bigint LANGUAGE internal WINDOW IMMUTABLE STRICT A
 CREATE FUNCTION leak(int, int) RETURNS bool LANGUAGE internal IMMUTABLE LEAKPROOF AS 'int4eq';
 CREATE FUNCTION supported(int, int) RETURNS SETOF int LANGUAGE internal IMMUTABLE STRICT ROWS 10 SUPPORT generate_series_int4_support AS 'generate_series_int4';
 CREATE FUNCTION transformed(int) RETURNS int LANGUAGE sql AS 'select 1';
+
+CREATE TABLE "begin" ("begin" int, "end" int, "case" int); CREATE FUNCTION "begin"("begin" int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';
+CREATE FUNCTION begin_atomic(x text) RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT CASE WHEN b.begin > 0 THEN 1 ELSE b."end" END AS begin, b."case" FROM "begin" AS b; SELECT x AS begin; END;
+CREATE PROCEDURE begin_p() LANGUAGE sql BEGIN ATOMIC SELECT 'begin' AS begin, "begin"."begin" FROM "begin"; END;

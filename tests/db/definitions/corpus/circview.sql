@@ -1,0 +1,3 @@
+-- schema: "circview"
+CREATE SCHEMA circview; SET search_path = circview, public;
+CREATE TABLE t (id int PRIMARY KEY, n text); CREATE FUNCTION fv(x t) RETURNS int LANGUAGE sql IMMUTABLE RETURN x.id; ALTER TABLE t ADD COLUMN g int; CREATE VIEW v AS SELECT fv(t) AS f, g FROM t; CREATE FUNCTION fromv() RETURNS SETOF v LANGUAGE sql STABLE BEGIN ATOMIC SELECT * FROM v; END; CREATE VIEW v2 AS SELECT * FROM fromv();
