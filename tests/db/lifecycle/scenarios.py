@@ -4,7 +4,8 @@ import json
 import sys
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -12,11 +13,16 @@ sys.path.insert(0, str(Path(__file__).parent))
 from archives import Archives, content_of
 
 from capliquify_ops.database import fill
+from capliquify_ops.evidence.canonical import canonical
 from capliquify_ops.model.errors import TenantConflict, TenantNotFound
 from capliquify_ops.tenants.activate import activate
+from capliquify_ops.tenants.archive.frames import ArchiveWriter
+from capliquify_ops.tenants.archive.opening import open_archive
 from capliquify_ops.tenants.audit import audit_of
+from capliquify_ops.tenants.backup import LIMITS, Source, write_script
 from capliquify_ops.tenants.cancel import cancel
 from capliquify_ops.tenants.change_tier import change_tier
+from capliquify_ops.tenants.clone import clone
 from capliquify_ops.tenants.create import FirstUser, NewTenant, create
 from capliquify_ops.tenants.delete import delete
 from capliquify_ops.tenants.discard import discard
@@ -26,6 +32,9 @@ from capliquify_ops.tenants.past_due import past_due
 from capliquify_ops.tenants.purge import PurgeOptions, purge, undo_purge
 from capliquify_ops.tenants.quarantine import quarantined
 from capliquify_ops.tenants.registry import find
+from capliquify_ops.tenants.restore import restore_as_new, restore_whole
+from capliquify_ops.tenants.restore_in_place import restore_in_place
+from capliquify_ops.tenants.restoring import Trust
 from capliquify_ops.tenants.resume import resume
 from capliquify_ops.tenants.sequence import unfinished
 from capliquify_ops.tenants.suspend import suspend
@@ -99,6 +108,60 @@ def _purge(*, now):
     return run
 
 
+def _archived(stage):
+    """A tenant with an archive of it."""
+    _made(stage)
+    session = stage.session
+    with session.transaction():
+        tenant = find(session, stage.slug)
+    with _archive_file(stage).open("wb") as file:
+        archive = ArchiveWriter(file)
+        with session.snapshot(LIMITS, read_only=False), as_owner(session, stage.roles):
+            manifest = write_script(session, Source(tenant.schema_name, tenant), archive, tool="scenario")
+        archive.close(canonical(manifest))
+
+
+def _archive_file(stage):
+    return stage.folder / f"{stage.slug}.sql.zst"
+
+
+def _after_archive(step):
+    def prepare(stage):
+        _archived(stage)
+        step(stage)
+
+    return prepare
+
+
+def _discard(stage):
+    return discard(stage.session, stage.roles, stage.slug, run="case", **WHO)
+
+
+def _source(stage):
+    """Another tenant, which the stage's becomes a copy of."""
+    return replace(stage, slug=f"{stage.slug}-source", id=uuid.uuid5(stage.id, "source"))
+
+
+def _copy(stage):
+    return NewTenant(stage.id, stage.slug, "A", f"org_{stage.slug}", status="active")
+
+
+def _clone(stage):
+    return clone(stage.session, stage.roles, _source(stage).slug, _copy(stage), **WHO)
+
+
+def _restore(stage, restore, *what, of=None, **how):
+    with stage.session.transaction():
+        if any(row.verb == "tenant restore" for row in audit_of(stage.session, stage.id)):
+            raise TenantConflict("This restore has happened.")
+    with open_archive(_archive_file(of or stage)) as archive:
+        return restore(stage.session, stage.roles, archive, *what, Trust("scenario", is_given=True), **how)
+
+
+def _in_place(stage):
+    return _restore(stage, restore_in_place, stage.slug, unique=1, now=datetime(2026, 1, 1, tzinfo=UTC))
+
+
 @dataclass(frozen=True)
 class Scenario:
     """`status` is the registry's in the end ("" for a tenant that is gone), `audited` how many rows the verb writes."""
@@ -127,7 +190,16 @@ SCENARIOS = {
         Scenario("cancel", _after(), lambda s: cancel(s.session, s.roles, s.slug, **WHO), "cancelled"),
         Scenario("expire-trials", _after(_expired), lambda s: expire_trials(s.session, s.roles, **WHO), "suspended"),
         Scenario("delete", _after(), _delete, "cancelled"),
-        Scenario("discard", _after(), lambda s: discard(s.session, s.roles, s.slug, run="case", **WHO), ""),
+        Scenario("discard", _after(), _discard, ""),
+        Scenario("clone", lambda s: _made(_source(s)), _clone, "active"),
+        Scenario("restore whole", _after_archive(_discard), lambda s: _restore(s, restore_whole), "trial"),
+        Scenario(
+            "restore --as",
+            lambda s: _archived(_source(s)),
+            lambda s: _restore(s, restore_as_new, _copy(s), of=_source(s)),
+            "active",
+        ),
+        Scenario("restore --in-place", _archived, _in_place, "trial"),
         Scenario("purge until it waits", _after(_delete), _purge(now=False), "cancelled"),
         Scenario("purge --now", _after(_delete), _purge(now=True), "", 3),
         Scenario(
@@ -166,8 +238,8 @@ _WRONG = {
         WHERE d.description LIKE 'tenant %%'
         AND NOT EXISTS (SELECT 1 FROM public.tenants t WHERE 'tenant ' || t.id = d.description)""",
     "a tenant has two schemas": """
-        SELECT d.description FROM pg_description d WHERE d.classoid = 'pg_namespace'::regclass AND d.description LIKE 'tenant %%'
-        GROUP BY 1 HAVING count(*) > 1""",
+        SELECT d.description FROM pg_description d JOIN pg_namespace n ON n.oid = d.objoid AND n.nspname !~ '^quarantine_'
+        WHERE d.classoid = 'pg_namespace'::regclass AND d.description LIKE 'tenant %%' GROUP BY 1 HAVING count(*) > 1""",
     "a quarantined schema is not written down": """
         SELECT n.nspname FROM pg_namespace n WHERE n.nspname ~ '^quarantine_'
         AND NOT EXISTS (SELECT 1 FROM capliquify_ops.quarantine q WHERE q.schema_name = n.nspname)""",

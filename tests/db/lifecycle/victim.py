@@ -21,7 +21,7 @@ from capliquify_ops.model.errors import OpsError
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.model.secret import Secret
 
-STATEMENTS = ("rows", "mappings", "value", "execute", "script")
+STATEMENTS = ("rows", "mappings", "value", "execute", "script", "copy_out", "copy_in")
 
 
 class Interruption:
