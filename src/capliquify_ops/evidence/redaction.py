@@ -1,7 +1,10 @@
 """The choke point: no byte of evidence is written that holds a known secret or looks like a credential."""
 
+import html
+import json
 import re
 from collections.abc import Iterable
+from urllib.parse import quote, quote_plus
 
 from capliquify_ops.evidence.canonical import Plain
 
@@ -25,8 +28,19 @@ _OUR_OWN = frozenset(
 """Keys whose values this library makes itself: a short secret that happens to be a word must not break a record."""
 
 
+def _forms(secret: str) -> Iterable[str]:
+    """Yield a text as it is written in the places where evidence comes from."""
+    yield secret
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield json.dumps(secret)[1:-1]
+    yield repr(secret)[1:-1]
+    yield html.escape(secret)
+    octets = secret.encode("utf-8", "surrogatepass")
+    yield from (quote(octets, safe=""), quote(octets), quote_plus(octets))
+
+
 class Redactor:
-    """Masks known secrets (also as they look inside JSON) and whatever has the shape of a credential."""
+    """Masks known secrets, also as they look inside JSON, a URL or a page, and whatever has the shape of a credential."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._known: set[str] = set()
@@ -36,8 +50,7 @@ class Redactor:
     def learn(self, secret: str) -> None:
         """Mask this text from now on."""
         if len(secret) >= SHORTEST_SECRET:
-            self._known.add(secret)
-            self._known.add(secret.replace("\\", "\\\\").replace('"', '\\"'))
+            self._known.update(_forms(secret))
 
     def text(self, text: str) -> str:
         """Return the text with every secret masked, longest first."""
