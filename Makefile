@@ -6,7 +6,7 @@ READY := .venv/.ready
 SYSTEM := .venv/.system
 SIZE ?= full
 
-.PHONY: readiness test lint format bench proof-lifecycle lock system clean help
+.PHONY: readiness test lint format bench proof-lifecycle proof-isolation lock system clean help
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -44,6 +44,10 @@ bench: $(READY) ## benchmarks side by side with their peers; SIZE=ci for a short
 
 proof-lifecycle: $(READY) ## interrupt every lifecycle verb everywhere; resumable, writes docs/reference/proof-lifecycle.md
 	@$(BIN)/python tests/db/lifecycle/proof.py
+
+proof-isolation: $(READY) ## every fault and unwell service against every security check; resumable, writes docs/reference/proof-isolation.md
+	@$(BIN)/python tests/reference/isolation/proof.py
+	@$(BIN)/python tests/proof/backup_oracle.py --schemas 300 --state .proof/backup-oracle.json
 
 lock: ## renew requirements.lock from pyproject.toml
 	@$(PYTHON) -m venv .venv-lock

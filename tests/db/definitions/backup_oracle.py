@@ -1,5 +1,6 @@
 """The oracle: a schema is backed up, restored by psql into another database, and pg_dump has to print the same of both."""
 
+import difflib
 import os
 import subprocess
 import tempfile
@@ -157,10 +158,15 @@ class Oracle:
     def check(self, schema):
         """Back up, restore, compare everything."""
         copied = self.copy(schema)
-        assert copied.found == copied.expected
-        assert copied.differing_rows == []
-        assert copied.differing_sequences == []
-        before, after = copied.fingerprints
-        assert sorted([*before.before, *before.after]) == sorted([*after.before, *after.after])
-        assert before.fingerprint == after.fingerprint == copied.receipt.manifest.fingerprint
+        assert copied.found == copied.expected, _difference(copied.expected.splitlines(), copied.found.splitlines())
+        assert copied.differing_rows == [], copied.differing_rows
+        assert copied.differing_sequences == [], copied.differing_sequences
+        before, after = (sorted([*one.before, *one.after]) for one in copied.fingerprints)
+        assert before == after, _difference(before, after)
+        assert {one.fingerprint for one in copied.fingerprints} == {copied.receipt.manifest.fingerprint}
         return copied
+
+
+def _difference(original, restored):
+    """Lines that differ, for people: outside of pytest an assertion says nothing by itself."""
+    return "\n".join(difflib.unified_diff(original, restored, "original", "restored", lineterm="", n=2))

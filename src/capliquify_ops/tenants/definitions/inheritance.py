@@ -10,7 +10,7 @@ from capliquify_ops.database import quoted
 from capliquify_ops.tenants.definitions.rows import Column, Relation
 from capliquify_ops.tenants.definitions.table import Table, column_declared, is_late, not_null_text, storage_text
 
-_HELPER = "capliquify_ops columns"
+HELPER = "capliquify_ops columns"
 OWN_EXPRESSIONS = 16
 """The first server that takes a generation expression for a column that is inherited too."""
 
@@ -28,7 +28,7 @@ def is_stepwise(row: Relation, columns: Sequence[Column], parents: Mapping[int, 
 
 def stepwise(table: Table) -> Iterator[str]:
     """Yield a child column by column: those that it only inherits come through a helping parent, which goes at the end."""
-    helper = quoted(table.schema, _HELPER)
+    helper = quoted(table.schema, HELPER)
     # What generates a column may stand behind it: only CREATE TABLE takes them together.
     whole = [column_declared(table, column) for column in table.columns] if _is_whole(table) else []
     unlogged = "UNLOGGED " if table.row.persistence == "u" else ""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from capliquify_ops.database import quoted
-from capliquify_ops.tenants.definitions.inheritance import stepwise
+from capliquify_ops.tenants.definitions.inheritance import HELPER, stepwise
 from capliquify_ops.tenants.definitions.parts import Part
 from capliquify_ops.tenants.definitions.rows import Column
 from capliquify_ops.tenants.definitions.table import (
@@ -18,12 +18,14 @@ from capliquify_ops.tenants.definitions.table import (
 )
 
 TABLE, VIEW = 40, 50
+_LONG = {"text", "bytea", "json", "jsonb", "xml", "character varying", "tsvector"}
+"""Some types whose values may be long enough to be stored out of line."""
 
 
 def table_part(table: Table) -> Part:
     """Return a table with its columns, generated ones included, and the CHECK constraints that hold for its data."""
     row = table.row
-    statements = [*(stepwise(table) if table.is_stepwise else _at_once(table)), *_inherited_not_null(table)]
+    statements = [*(stepwise(table) if table.is_stepwise else _at_once(table)), *_inherited_not_null(table), *_toast(table)]
     if table.is_partition:
         statements.append(f"ALTER TABLE ONLY {row.parents[0]} ATTACH PARTITION {table.name} {row.bound}")
     grants = table_grants(table)
@@ -66,6 +68,16 @@ def _elements(table: Table) -> list[str]:
             f"CONSTRAINT {quoted(one.name)} {one.definition}" for one, _ in named if one and one.is_local and not is_late(one)
         ]
     return texts
+
+
+def _toast(table: Table) -> Iterator[str]:
+    """Yield what keeps options of out-of-line storage where a table has that only for columns that it once had."""
+    is_sure = any(column.type in _LONG or column.type.endswith("[]") for column in table.columns)
+    if table.row.toast_options and table.row.kind == "r" and not is_sure and not table.row.of_type:
+        helper = quoted(HELPER)
+        yield f"ALTER TABLE ONLY {table.name} ADD COLUMN {helper} text"
+        yield f"ALTER TABLE ONLY {table.name} DROP COLUMN {helper}"
+        yield f"ALTER TABLE {table.name} SET ({with_options(table.row.toast_options, 'toast.')})"
 
 
 def _element(table: Table, column: Column) -> str:
