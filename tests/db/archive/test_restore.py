@@ -13,11 +13,21 @@ from tests.db.archive.conftest import make_tenant, rows, world
 from capliquify_ops.configuration.system import SystemClock
 from capliquify_ops.database import fill, operator
 from capliquify_ops.evidence.canonical import canonical
-from capliquify_ops.model.errors import ArchiveRefused, OpsError, PrivilegeMissing, TargetUnreachable, TenantConflict
+from capliquify_ops.model.errors import (
+    ArchiveRefused,
+    OpsError,
+    PrivilegeMissing,
+    StatementTimedOut,
+    TargetUnreachable,
+    TenantConflict,
+)
+from capliquify_ops.model.secret import Secret
+from capliquify_ops.reference import stack as embedded
 from capliquify_ops.tenants.archive import loading
 from capliquify_ops.tenants.archive.frames import ArchiveWriter, script_of
 from capliquify_ops.tenants.archive.opening import open_archive
 from capliquify_ops.tenants.audit import audit_of
+from capliquify_ops.tenants.backup import Source, backup_source
 from capliquify_ops.tenants.backup_record import record_backups
 from capliquify_ops.tenants.create import NewTenant
 from capliquify_ops.tenants.ownership import as_owner
@@ -230,6 +240,69 @@ def test_what_does_not_arrive_as_the_manifest_says_is_not_kept(session, roles, a
     refused(session, roles, altered(archive, tmp_path / "odd", change), says, error=OpsError)
 
 
+def inserted(archive, path, kind, statement):
+    """The archive with a statement at the end of its first section of a kind, whose length the manifest knows."""
+    sections, end = list(archive.manifest.sections), 0
+    for number, section in enumerate(sections):
+        end += section.bytes
+        if section.kind == kind:
+            sections[number] = replace(section, bytes=section.bytes + len(statement))
+            break
+    return altered(archive, path, lambda script: script[:end] + statement + script[end:], sections=tuple(sections))
+
+
+@pytest.mark.parametrize("kind", ["before", "after"])
+@pytest.mark.parametrize(
+    ("statement", "says"),
+    [
+        (b"COMMIT;\n", "would end the transaction"),
+        (b"ROLLBACK; BEGIN;\n", "would end the transaction"),
+        (b"DO 'BEGIN COMMIT; END';\n", "refused|invalid transaction termination"),
+        (b"RESET ROLE;\n", "changes the role"),
+        (b"SELECT set_config('role', 'none', false);\n", "changes the role"),
+        (b"SET SESSION AUTHORIZATION DEFAULT;\n", "changes the role"),
+    ],
+)
+def test_an_archive_does_not_leave_its_transaction_or_its_role(session, roles, archive, tmp_path, kind, statement, says):
+    """SQL that would keep a drill's work, or go on as who logged in, ends the restore: the live tenant stands as it was."""
+    path = inserted(archive, tmp_path / "odd", kind, statement)
+    before = world(session)
+    with open_archive(path) as opened, pytest.raises(OpsError, match=says):
+        restore_drill(session, roles, opened, TRUSTED, clock=SystemClock())
+    assert world(session) == before
+
+
+def test_a_trigger_that_waits_for_the_commit_runs_as_the_owner(session, roles, archive, tmp_path):
+    """What an archive puts off until the commit happens before it, within the role and the transaction."""
+    schema = archive.manifest.schema.replace('"', '""')
+    statement = (
+        "CREATE FUNCTION public.late() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN PERFORM set_config(''role'', ''none'', false); RETURN NULL; END';\n"
+        f'CREATE CONSTRAINT TRIGGER late AFTER INSERT ON "{schema}".companies DEFERRABLE INITIALLY DEFERRED'
+        " FOR EACH ROW EXECUTE FUNCTION public.late();\n"
+        f"INSERT INTO \"{schema}\".companies (name) VALUES ('late');\n"
+    )
+    path = inserted(archive, tmp_path / "odd", "after", statement.encode())
+    refused(session, roles, path, "changes the role")
+
+
+def test_names_in_a_manifest_are_names(session, roles, archive, tmp_path):
+    """A table in the manifest that is more than a name is refused before it is part of a statement."""
+    for said in ('"a"."b" FROM stdin; COMMIT; COPY "a"."c"', "a", '(SELECT 1) TO PROGRAM "x"'):
+        sections = tuple(replace(one, table=said) if one.kind == "rows" else one for one in archive.manifest.sections)
+        refused(session, roles, altered(archive, tmp_path / f"{len(said)}", sections=sections), "names a table that is none")
+
+
+def test_the_swap_does_not_wait_behind_a_reader_for_long(session, roles, archive, tenant, database):
+    """A reader that does not end makes the restore give up: whoever comes after it would stand in the same queue."""
+    before = world(session)
+    with operator(database.app_url, "reader") as reader, reader.transaction():
+        reader.execute(fill('SELECT 1 FROM :"s".companies', {"s": tenant.schema_name}))
+        with pytest.raises(StatementTimedOut, match="lock"):
+            restore_in_place(session, roles, archive, "acme", TRUSTED, unique=7, now=NOW)
+    assert world(session) == before
+
+
 def test_an_archive_that_does_not_fit_is_refused_by_name(session, roles, archive, tmp_path):
     """A newer server, a missing role, a missing object elsewhere, a server built without lz4 or ICU: each named, nothing written."""
     manifest = archive.manifest
@@ -314,3 +387,16 @@ def test_a_lost_connection_leaves_everything_as_it_was(session, roles, archive, 
         else:
             restore_drill(victim, roles, archive, TRUSTED, clock=SystemClock())
     assert world(session) == before
+
+
+def test_what_this_server_was_built_without(session, roles, postgres_15, tmp_path):
+    """An archive of 15 with ICU collations and lz4 columns is refused here, where neither was built in, by both names."""
+    with (
+        embedded.start(service=False, postgres_bin=postgres_15, product=False) as running,
+        operator(Secret(running.superuser_url), "t") as old,
+    ):
+        with old.transaction():
+            old.script(fill("CREATE SCHEMA s; CREATE COLLATION s.german (provider = icu, locale = 'de', deterministic = false);"
+                " CREATE TABLE s.t (name text COLLATE s.german, long text COMPRESSION lz4); INSERT INTO s.t VALUES ('ß', 'x')", {}))  # fmt: skip
+        backup_source(old, Source("s", None), tmp_path / "icu", tool="test")
+    refused(session, roles, tmp_path / "icu", r"ICU collations.*lz4 compression")
