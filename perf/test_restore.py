@@ -76,7 +76,7 @@ def test_beside_pg_restore(benchmark, server, archive, dump, size, monkeypatch, 
         benchmark,
         lambda: whole(into, archive),
         lambda: pg_restore(into, dump),
-        rounds=5 if size == "full" else 1,
+        rounds=3 if size == "full" else 1,
         peer="pg_restore",
         before=lambda: server.fresh("into"),
     )
