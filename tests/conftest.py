@@ -23,6 +23,10 @@ WITHOUT_SERVER = ("unit", "contract", "browser")
 POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--whole", action="store_true", help="run large matrices whole, not the sample of them that make test runs")
+
+
 def pytest_configure(config):
     if hasattr(config, "workerinput") or config.option.collectonly or not _wants_server(config):
         return

@@ -3,24 +3,61 @@
 import dataclasses
 import http.client
 import json
+import random
 import threading
+from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import jwt
 import pytest
+from jwt.algorithms import RSAAlgorithm
 
 from capliquify_ops.configuration import load_settings
 from capliquify_ops.configuration.system import SystemClock, new_run
-from capliquify_ops.isolation import build_world
+from capliquify_ops.database import fill, operator
+from capliquify_ops.isolation import build_world, run_control, run_scenario, session_tokens
 from capliquify_ops.isolation.people import parts_of
+from capliquify_ops.model.secret import Secret
 from capliquify_ops.reference import keys
 from capliquify_ops.reference import stack as embedded
 from capliquify_ops.reference import tokens as embedded_tokens
+from capliquify_ops.reference.service import tokens as service_tokens
 
 RATE = 4000
+SAMPLE_SEED = 3
+HERE = Path(__file__).parent
 _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "server", "date"}
+
+
+def pytest_collection_modifyitems(config, items):
+    """Of each parametrised test one case for every check, unless `--whole` asks for all or cases are named."""
+    if config.getoption("--whole") or any("::" in argument for argument in config.args):
+        return
+    left = {case: item for item in items if (case := _case_of(item))}
+    kept = {left[case] for case in sample(left)}
+    out = [item for item in left.values() if item not in kept]
+    items[:] = [item for item in items if item not in set(out)]
+    config.hook.pytest_deselected(items=out)
+
+
+def _case_of(item):
+    """Test, check and name of one case of a matrix; None for all other tests, also those outside this folder."""
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    if "check" not in params or not item.path.is_relative_to(HERE):
+        return None
+    return f"{item.path.name}::{item.originalname}", params["check"], item.name
+
+
+def sample(cases):
+    """One of the cases of each test and check, by a fixed seed. A case added for one check moves no other's."""
+    groups = defaultdict(list)
+    for test, check, name in sorted(cases):
+        groups[test, check].append((test, check, name))
+    return [random.Random(f"{SAMPLE_SEED} {test} {check}").choice(group) for (test, check), group in groups.items()]
 
 
 @dataclass
@@ -192,22 +229,87 @@ class Tokens:
 
 @pytest.fixture(scope="session")
 def token_maker(generous_stack):
-    return Tokens(generous_stack.run_folder, SystemClock())
+    """Reading a private key verifies it, which takes longer than all else: each is read once."""
+    read = RSAAlgorithm.prepare_key
+    known = {}
+
+    def prepare_key(self, key):
+        if not isinstance(key, str | bytes):
+            return read(self, key)
+        if key not in known:
+            known[key] = read(self, key)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RSAAlgorithm, "prepare_key", prepare_key)
+        yield Tokens(generous_stack.run_folder, SystemClock())
+
+
+class AsFound:
+    """The rows of all tenants, and what the open worlds know of them, as they were when a test began."""
+
+    def __init__(self, session):
+        self._session = session
+        self._known = []
+        self.worlds = []
+        with session.transaction():
+            session.script(fill((HERE / "as_found.sql").read_text(encoding="utf-8"), {}))
+
+    def keep(self):
+        self._known = [
+            (world, tuple(world.plants), tuple(world.caller.canaries), frozenset(world.caller._spent)) for world in self.worlds
+        ]
+        with self._session.transaction():
+            self._session.value("SELECT pg_temp.keep()")
+
+    def put_back(self):
+        with self._session.transaction():
+            self._session.value("SELECT pg_temp.put_back()")
+        for world, plants, canaries, spent in self._known:
+            world.plants[:], world.caller.canaries[:], world.caller._spent = plants, canaries, set(spent)
 
 
 @pytest.fixture(scope="session")
-def world_on(direct_target, token_maker):
+def rows_as_found(generous_stack):
+    """Keeps and puts back what tests change in the stack, which nobody else uses."""
+    with operator(Secret(generous_stack.superuser_url), "test") as session:
+        yield AsFound(session)
+
+
+@pytest.fixture(autouse=True)
+def as_found(rows_as_found):
+    """No test finds what another one left: wherever a fault wrote, the rows are put back, in the test too when it asks for that."""
+    rows_as_found.keep()
+    yield rows_as_found
+    rows_as_found.put_back()
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    """A token's end is not waited for longer than this service, whose leeway is known, may take."""
+    monkeypatch.setattr(session_tokens, "ENDS_IN_S", 2)
+    monkeypatch.setattr(session_tokens, "LEEWAY_S", service_tokens.LEEWAY_S + 1.0)
+
+
+@pytest.fixture(scope="session")
+def world_on(direct_target, token_maker, rows_as_found):
     """Builds a world on the stack, seen through an address of the test's choice."""
     clock = SystemClock()
 
-    def build(base_url=None, **changes):
+    @contextmanager
+    def build(base_url=None, tokens=token_maker, tenants=(None, None), **changes):
         target = dataclasses.replace(direct_target, base_url=base_url or direct_target.base_url, **changes)
-        return build_world(target, token_maker, new_run(), clock)
+        with build_world(target, tokens, new_run(), clock, tenant_a=tenants[0], tenant_b=tenants[1]) as built:
+            rows_as_found.worlds.append(built)
+            try:
+                yield built
+            finally:
+                rows_as_found.worlds.remove(built)
 
     return build
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def proxy(direct_target):
     """A proxy before the service."""
     running = Proxy(direct_target.base_url)
@@ -215,9 +317,9 @@ def proxy(direct_target):
     running.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def world(proxy, world_on):
-    """One world for the proofs of a module, behind the proxy."""
+    """One world for all proofs, behind the proxy: each of them leaves it as it was."""
     with world_on(proxy.url) as built:
         assert built.missing == {}
         yield built
@@ -253,7 +355,7 @@ class Cast:
         return next((f"{key}.owner" for key, tenant in self.world.tenants.items() if tenant.organization_id == organization), "")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cast(world):
     return Cast(world)
 
@@ -261,4 +363,24 @@ def cast(world):
 @pytest.fixture(scope="session")
 def make():
     """What faults answer with, and the proxy for modules that need one of their own."""
-    return type("Make", (), {"ok": staticmethod(ok), "answer": Answer, "proxy": Proxy, "cast": Cast})
+    return type(
+        "Make", (), {"ok": staticmethod(ok), "answer": Answer, "proxy": Proxy, "cast": Cast, "sample": staticmethod(sample)}
+    )
+
+
+@pytest.fixture(scope="session")
+def is_whole(request):
+    """Whether all cases are run, and not a sample of them."""
+    return request.config.getoption("--whole")
+
+
+@pytest.fixture
+def run(record_property):
+    """Measures a scenario or control; what came out becomes part of the test's report."""
+
+    def measured(check, world):
+        found = (run_scenario if check.startswith("int_") else run_control)(check, world)
+        record_property("outcome", f"{found.outcome.value} ({found.grade.value})" if found.grade else found.outcome.value)
+        return found
+
+    return measured

@@ -10,7 +10,6 @@ import uuid
 
 import pytest
 
-from capliquify_ops.isolation import run_control, run_scenario
 from capliquify_ops.model.outcome import Outcome
 
 OBJECTS = [
@@ -21,12 +20,8 @@ OBJECTS = [
 """Checks that aim at single rows."""
 
 
-def run(check, world):
-    return (run_scenario if check.startswith("int_") else run_control)(check, world)
-
-
 @pytest.mark.parametrize("check", OBJECTS)
-def test_extra_headers(check, world, lie):
+def test_extra_headers(check, world, lie, run):
     """Request ids, echoes of what was sent, and headers in any order change no verdict."""
 
     def twin(request, forward):
@@ -40,7 +35,7 @@ def test_extra_headers(check, world, lie):
 
 
 @pytest.mark.parametrize("check", ["int_08_first_login", "int_18_foreign_resource", "sec_016_concurrent_search_path"])
-def test_a_slow_service(check, world, lie):
+def test_a_slow_service(check, world, lie, run):
     """A service that takes its time is slow and nothing else."""
 
     def twin(request, forward):
@@ -53,7 +48,7 @@ def test_a_slow_service(check, world, lie):
     assert found.outcome is Outcome.HEALTHY, found.why
 
 
-def test_a_uniform_403(world, world_on, lie, direct_target, proxy):
+def test_a_uniform_403(world, world_on, lie, direct_target, proxy, run):
     """A deployment that answers 403 for foreign and unknown ids alike passes, once its profile says so."""
     answers = dict(direct_target.profile.answers)
     answers["unknown_resource"] = dataclasses.replace(answers["unknown_resource"], statuses=(403,), codes=("forbidden",))
@@ -142,13 +137,13 @@ def serial(serial_proxy, world_on):
 
 
 @pytest.mark.parametrize("check", OBJECTS)
-def test_equal_serial_ids(check, serial):
+def test_equal_serial_ids(check, serial, run):
     """Where every schema counts on its own, the same id naming a row of each tenant is no leak."""
     found = run(check, serial)
     assert found.outcome is Outcome.HEALTHY, found.why
 
 
-def test_a_leak_among_equal_serial_ids(serial, serial_proxy, make):
+def test_a_leak_among_equal_serial_ids(serial, serial_proxy, make, run):
     """Among equal ids a leak is still found, by its content."""
     cast, honest = make.cast(serial), serial_proxy.fault
 

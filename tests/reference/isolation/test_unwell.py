@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from capliquify_ops.http_client import Client
-from capliquify_ops.isolation import controls, run_control, run_scenario, scenarios
+from capliquify_ops.isolation import controls, scenarios
 from capliquify_ops.model.outcome import Grade, Outcome
 
 BUILT = [row.check for row in (*scenarios(), *controls()) if row.measure]
@@ -19,10 +19,6 @@ POSITIVE = {
 """Scenarios that claim a success: a service that serves nobody fails them."""
 MANY_AT_ONCE = "sec_016_concurrent_search_path"
 """Sends more at once than a service must serve: being turned away is an answer there."""
-
-
-def run(check, world):
-    return (run_scenario if check.startswith("int_") else run_control)(check, world)
 
 
 def ill(make, status, body, kind="text/html"):
@@ -40,7 +36,7 @@ def ill(make, status, body, kind="text/html"):
     ],
     ids=["500", "html", "empty"],
 )
-def test_a_service_that_answers_everything_the_same_way(check, status, body, world, make, lie):
+def test_a_service_that_answers_everything_the_same_way(check, status, body, world, make, lie, run):
     """A service that answers everything with 500, a page, or an empty success passes no check and is no proof of a leak."""
     lie(ill(make, status, body))
     found = run(check, world)
@@ -51,7 +47,7 @@ def test_a_service_that_answers_everything_the_same_way(check, status, body, wor
 
 
 @pytest.mark.parametrize("check", BUILT)
-def test_a_service_that_goes_away(check, world, lie):
+def test_a_service_that_goes_away(check, world, lie, run):
     """A service that drops every connection after the first request makes the check inconclusive, with the reason."""
     left = itertools.count(1, -1)
     lie(lambda request, forward: forward(request) if next(left) > 0 else None)
@@ -62,7 +58,7 @@ def test_a_service_that_goes_away(check, world, lie):
 
 @pytest.mark.parametrize("check", BUILT)
 @pytest.mark.parametrize(("status", "at"), [(503, 0), (502, 4), (504, 21)])
-def test_one_request_that_cannot_be_answered(check, status, at, world, make, lie):
+def test_one_request_that_cannot_be_answered(check, status, at, world, make, lie, run):
     """One 502, 503 or 504 says nothing about what would have been answered: the check could not tell, and is never failing."""
     turns = itertools.count()
     away = make.answer(status, body=b'{"success": false, "error": "database_unavailable"}')
@@ -76,7 +72,7 @@ def test_one_request_that_cannot_be_answered(check, status, at, world, make, lie
 
 
 @pytest.mark.parametrize("check", BUILT)
-def test_what_is_looked_at_afterwards_is_not_shown(check, world, cast, make, lie):
+def test_what_is_looked_at_afterwards_is_not_shown(check, world, cast, make, lie, run):
     """A tenant's owner cannot read while the check looks for what a probe left behind: nothing was changed for all that is known."""
     away, turns = make.answer(503, body=b"{}"), itertools.count()
     lie(lambda request, forward: away if cast.who(request) == "a.owner" and next(turns) > 1 else forward(request))
@@ -85,7 +81,7 @@ def test_what_is_looked_at_afterwards_is_not_shown(check, world, cast, make, lie
 
 
 @pytest.mark.parametrize("check", BUILT)
-def test_a_service_that_stops_answering(check, world, lie, monkeypatch):
+def test_a_service_that_stops_answering(check, world, lie, monkeypatch, run):
     """Requests that are never answered run into the timeout: the check could not tell."""
     turns, over = itertools.count(), threading.Event()
 
@@ -103,7 +99,7 @@ def test_a_service_that_stops_answering(check, world, lie, monkeypatch):
     assert "in time" in found.why or "cannot be reached" in found.why, found.why
 
 
-def test_concurrent_requests_of_one_tenant_that_are_all_turned_away(world, cast, make, lie):
+def test_concurrent_requests_of_one_tenant_that_are_all_turned_away(world, cast, make, lie, run):
     """Where no concurrent request of a tenant is served, tenants were not seen to be kept apart: that is no pass."""
     busy, turns = make.answer(503, body=b"{}"), itertools.count()
     lie(lambda request, forward: busy if cast.who(request) == "b.owner" and 1 <= next(turns) <= 10 else forward(request))
@@ -112,7 +108,7 @@ def test_concurrent_requests_of_one_tenant_that_are_all_turned_away(world, cast,
     assert "none of its requests was served" in found.why
 
 
-def test_some_concurrent_requests_that_are_turned_away(world, cast, make, lie):
+def test_some_concurrent_requests_that_are_turned_away(world, cast, make, lie, run):
     """A service that turns some of many concurrent requests away is healthy, and the finding says what was not seen."""
     busy, turns = make.answer(503, body=b"{}"), itertools.count()
     lie(lambda request, forward: busy if cast.who(request) == "b.owner" and 1 <= next(turns) <= 4 else forward(request))
@@ -121,7 +117,7 @@ def test_some_concurrent_requests_that_are_turned_away(world, cast, make, lie):
     assert found.examined == found.eligible - 4
 
 
-def test_what_was_seen_before_it_went_away_counts(world, cast, lie):
+def test_what_was_seen_before_it_went_away_counts(world, cast, lie, run):
     """A leak that was seen before the service went away is still reported."""
     left = itertools.count(20, -1)
 
@@ -138,7 +134,7 @@ def test_what_was_seen_before_it_went_away_counts(world, cast, lie):
     assert found.grade is Grade.PROOF
 
 
-def test_a_busy_service_is_waited_for(world, make, lie):
+def test_a_busy_service_is_waited_for(world, make, lie, run):
     """429 with a short Retry-After is waited for and changes no verdict."""
     turns = itertools.count()
     busy = make.answer(429, [("Retry-After", "0")], b'{"error": "rate_limit_exceeded"}')
@@ -147,7 +143,7 @@ def test_a_busy_service_is_waited_for(world, make, lie):
 
 
 @pytest.mark.parametrize("wait", ["0", "3600"])
-def test_a_service_that_stays_busy(world, make, lie, wait):
+def test_a_service_that_stays_busy(world, make, lie, wait, run):
     """429 again and again, or for longer than an audit waits, is inconclusive and says so."""
     lie(lambda request, forward: make.answer(429, [("Retry-After", wait)], b"{}"))
     found = run("sec_002_organization_header", world)

@@ -9,7 +9,8 @@ import pytest
 from capliquify_ops.configuration import TargetClass
 from capliquify_ops.configuration.system import SystemClock, new_run
 from capliquify_ops.database import operator
-from capliquify_ops.isolation import build_world, controls, remove_run, run_control, run_scenario, scenarios
+from capliquify_ops.isolation import build_world, controls, remove_run, run_control, scenarios
+from capliquify_ops.isolation.pace import Pace
 from capliquify_ops.model.errors import ConfigurationInvalid, OpsError, TargetForbids, TargetUnreachable
 from capliquify_ops.model.outcome import Grade, Outcome
 from capliquify_ops.model.protocols import TokenVariant
@@ -20,10 +21,6 @@ NEEDS_MORE_THAN_TWO = {
     "int_06_no_tenant", "int_07_suspended", "int_09_tenant_schema", "int_11_starter_refused_ai", "int_12_starter_refused_reports",
     "sec_010_starter_premium", "sec_011_feature_column",
 }  # fmt: skip
-
-
-def run(check, world):
-    return (run_scenario if check.startswith("int_") else run_control)(check, world)
 
 
 def slugs(target):
@@ -68,14 +65,13 @@ def test_an_exception_leaves_nothing_either(world_on, direct_target):
     assert (slugs(direct_target), schemas(direct_target)) == before
 
 
-def test_a_world_that_cannot_be_finished_is_removed(world_on, direct_target, proxy):
+def test_a_world_that_cannot_be_finished_is_removed(world_on, direct_target, proxy, lie):
     """When the service goes away while the world is built, what was made is removed."""
     before = slugs(direct_target), schemas(direct_target)
     left = itertools.count(3, -1)
-    proxy.fault = lambda request, forward: forward(request) if next(left) > 0 else None
+    lie(lambda request, forward: forward(request) if next(left) > 0 else None)
     with pytest.raises(TargetUnreachable), world_on(proxy.url):
         raise AssertionError("the world cannot have been built")
-    proxy.fault = None
     assert (slugs(direct_target), schemas(direct_target)) == before
 
 
@@ -118,18 +114,16 @@ def test_without_operator_and_tenants(direct_target, token_maker):
 
 
 @pytest.fixture(scope="module")
-def two_tenants(world, direct_target, token_maker):
-    """A world on two existing tenants, without an operator URL."""
-    target = dataclasses.replace(direct_target, operator_url=None)
-    a, b = world.tenants["a"].slug, world.tenants["b"].slug
-    with build_world(target, token_maker, new_run(), SystemClock(), tenant_a=a, tenant_b=b) as built:
+def two_tenants(world_on):
+    """A world on two existing tenants, without an operator URL. Its people stay in them, so they are nobody else's."""
+    with world_on() as own, world_on(operator_url=None, tenants=(own.tenants["a"].slug, own.tenants["b"].slug)) as built:
         yield built
     assert any("first logins made them" in left for left in built.leftovers)
     assert any("no route deletes them" in left for left in built.leftovers)
 
 
 @pytest.mark.parametrize("check", BUILT)
-def test_two_given_tenants(check, two_tenants):
+def test_two_given_tenants(check, two_tenants, run):
     """With two tenants only, what needs more is inconclusive and says so; all else is measured."""
     found = run(check, two_tenants)
     if check in NEEDS_MORE_THAN_TWO - {"int_06_no_tenant"}:
@@ -158,13 +152,13 @@ class Poor:
 
 
 @pytest.fixture(scope="module")
-def poor(direct_target, token_maker):
-    with build_world(direct_target, Poor(token_maker), new_run(), SystemClock()) as built:
+def poor(world_on, token_maker):
+    with world_on(tokens=Poor(token_maker)) as built:
         yield built
 
 
 @pytest.mark.parametrize("check", ["sec_004_expired_token", "sec_006_foreign_environment"])
-def test_a_variant_that_the_provider_cannot_make(check, poor):
+def test_a_variant_that_the_provider_cannot_make(check, poor, run):
     """A control whose tokens cannot be had is inconclusive and names the variant."""
     found = run(check, poor)
     assert found.outcome is Outcome.INCONCLUSIVE
@@ -172,14 +166,14 @@ def test_a_variant_that_the_provider_cannot_make(check, poor):
 
 
 @pytest.mark.parametrize("check", ["sec_005_tampered_token", "int_03_invalid_session"])
-def test_what_can_do_without_a_variant(check, poor):
+def test_what_can_do_without_a_variant(check, poor, run):
     """Controls that forge their own tokens are measured without the provider's, and graded weaker."""
     found = run(check, poor)
     assert found.outcome is Outcome.HEALTHY
     assert found.grade is Grade.WEAK
 
 
-def test_requests_are_marked_and_paced(world, proxy, direct_target):
+def test_requests_are_marked_and_paced(world, lie, monkeypatch):
     """Each request carries the run, and no tenant gets more than half of the profile's rate limit in any second."""
     seen = []
 
@@ -188,12 +182,9 @@ def test_requests_are_marked_and_paced(world, proxy, direct_target):
         return forward(request)
 
     limit = 120
-    slow = dataclasses.replace(direct_target.profile, rate_limit=limit)
-    pace = world.caller._pace
-    world.caller._pace = type(pace)(slow.rate_limit, world.clock, time.sleep)
-    proxy.fault = watch
+    monkeypatch.setattr(world.caller, "_pace", Pace(limit, world.clock, time.sleep))
+    lie(watch)
     found = run_control("sec_016_concurrent_search_path", world)
-    world.caller._pace, proxy.fault = pace, None
     assert found.outcome is Outcome.HEALTHY
     assert {mark for _, _, mark in seen} == {world.run}
     for organization in {each for _, each, _ in seen}:
