@@ -44,10 +44,10 @@ bench: $(READY) ## benchmarks side by side with their peers; SIZE=ci for a short
 
 proof-lifecycle: $(READY) ## interrupt every lifecycle verb everywhere; resumable, writes docs/reference/proof-lifecycle.md
 	@$(BIN)/python tests/db/lifecycle/proof.py
+	@$(BIN)/python tests/proof/backup_oracle.py --schemas 300 --state .proof/backup-oracle.json
 
 proof-isolation: $(READY) ## every fault and unwell service against every security check; resumable, writes docs/reference/proof-isolation.md
 	@$(BIN)/python tests/reference/isolation/proof.py
-	@$(BIN)/python tests/proof/backup_oracle.py --schemas 300 --state .proof/backup-oracle.json
 
 lock: ## renew requirements.lock from pyproject.toml
 	@$(PYTHON) -m venv .venv-lock
