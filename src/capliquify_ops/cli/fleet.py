@@ -21,7 +21,7 @@ from capliquify_ops.model.errors import ArchiveUnwritable, OpsError, UsageError
 from capliquify_ops.tenants.archive.naming import Filed, Kept, filed, stamp_of, superseded
 from capliquify_ops.tenants.archive.opening import open_archive
 from capliquify_ops.tenants.backup_record import record_backups
-from capliquify_ops.tenants.fleet_backup import Job, Outcome, Progress, fleet_backup
+from capliquify_ops.tenants.fleet_backup import Job, Outcome, Progress, fleet_backup, owners
 from capliquify_ops.tenants.registry import Tenant, find, list_tenants
 from capliquify_ops.tenants.restore_drill import restore_drill
 from capliquify_ops.tenants.restoring import Trust
@@ -29,6 +29,8 @@ from capliquify_ops.tenants.restoring import Trust
 app = typer.Typer(help="All tenants.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the archives.")]
 _PER_AUDIT = 50
+_GOES_ON = timedelta(hours=12)
+"""How long an unfinished run is gone on with: the next night's run wants rows of the next night."""
 
 
 @app.command()
@@ -38,7 +40,10 @@ def backup(
         list[str] | None, typer.Argument(metavar="[TENANT]...", help="Only these; default: all that are not deleted.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Tenants at a time.")] = 2,
-    keep: Annotated[int | None, typer.Option(min=1, help="Archives of a tenant that stay, the newest.")] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option(min=1, help="Newest archives of a tenant that stay."),
+    ] = None,
     keep_days: Annotated[int | None, typer.Option(min=1, help="Days that an archive stays at least.")] = None,
     config: ConfigFile = None,
     target: TargetName = None,
@@ -52,17 +57,20 @@ def backup(
     with _observer(chosen) as session, session.transaction():
         registry = chosen.profile.registry_table
         tenants = [find(session, key, registry=registry) for key in only] if only else list_tenants(session, registry=registry)
-    progress = Progress.unfinished(output) or Progress(output, stamp_of(SystemClock().now()))
-    done = progress.done()
-    tenants = [tenant for tenant in tenants if str(tenant.id) not in done]
-    tool = f"capliquify-ops {this_tool().version}"
-    job = Job(output, progress.stamp, tool, workers, registry, chosen.profile.shared_tables)
-    outcomes = _run(chosen, tenants, job, progress, quiet=json)
-    failed = [outcome for outcome in outcomes if outcome.receipt is None]
-    progress.finish(len(failed))
-    removed = superseded(output, Kept(keep, None if keep_days is None else timedelta(days=keep_days)), SystemClock().now())
-    for path in removed:
-        path.unlink(missing_ok=True)
+    now, chosen_ids = SystemClock().now(), [str(tenant.id) for tenant in tenants] if only else []
+    progress = Progress.unfinished(output, now - _GOES_ON, chosen_ids) or Progress(output, stamp_of(now), chosen_ids)
+    with progress.running():
+        done = progress.done()
+        tenants = [tenant for tenant in tenants if str(tenant.id) not in done]
+        tool = f"capliquify-ops {this_tool().version}"
+        job = Job(output, stamp_of(now), tool, workers, registry, chosen.profile.shared_tables)
+        outcomes = _run(chosen, tenants, job, progress, quiet=json)
+        failed = [outcome for outcome in outcomes if outcome.receipt is None]
+        progress.finish(len(failed))
+        kept = Kept(keep, None if keep_days is None else timedelta(days=keep_days))
+        removed = superseded(output, kept, now, owners(output))
+        for path in removed:
+            path.unlink(missing_ok=True)
     _tell(outcomes, len(done), len(removed), progress, json=json)
     raise typer.Exit(ExitCode.FAILING if failed else ExitCode.READY)
 

@@ -1,17 +1,20 @@
 """Back many tenants up: some at a time, past failures, resumable, with connections that do not grow old."""
 
+import fcntl
 import json
 import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from capliquify_ops.database import Session
 from capliquify_ops.model.errors import ArchiveUnwritable, OpsError
-from capliquify_ops.tenants.archive.naming import file_name
+from capliquify_ops.tenants.archive.naming import file_name, stamp_of
 from capliquify_ops.tenants.backup import SHARED, Receipt, Source, backup_source
 from capliquify_ops.tenants.registry import PRODUCT_REGISTRY, Tenant
 
@@ -31,7 +34,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """How a fleet is backed up. `stamp` is one for all files of a run."""
+    """How a fleet is backed up. `stamp` is one for all files of one process: who was killed leaves some in no journal."""
 
     folder: Path
     stamp: str
@@ -101,17 +104,41 @@ def _one(session: Session, tenant: Tenant, job: Job) -> Outcome:
 class Progress:
     """The journal of a run in its folder: one line a tenant. A run without its last line is unfinished, and is gone on with."""
 
-    def __init__(self, folder: Path, stamp: str) -> None:
+    def __init__(self, folder: Path, stamp: str, only: Sequence[str] = ()) -> None:
         self.stamp = stamp
+        self.only = sorted(only)
         self.path = folder / f"fleet-{stamp}.jsonl"
 
     @classmethod
-    def unfinished(cls, folder: Path) -> "Progress | None":
-        """Return the newest run in a folder that has not ended."""
+    def unfinished(cls, folder: Path, since: datetime, only: Sequence[str] = ()) -> "Progress | None":
+        """Return the newest run over the same tenants that has not ended; one from before `since` is too old to go on with."""
         for path in sorted(folder.glob("fleet-*.jsonl"), reverse=True):
-            if not any("finished" in line for line in _lines(path)):
-                return cls(folder, path.stem.removeprefix("fleet-"))
+            stamp, lines = path.stem.removeprefix("fleet-"), _lines(path)
+            chosen = next((line["only"] for line in lines if "only" in line), [])
+            if stamp >= stamp_of(since) and chosen == sorted(only) and not any("finished" in line for line in lines):
+                return cls(folder, stamp, only)
         return None
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Own the run, and write down which tenants it is over; nothing where they are all.
+
+        Raises ArchiveUnwritable while another process owns it.
+        """
+        is_new = not self.path.exists()
+        try:
+            file = self._open()
+        except OSError as error:
+            raise self._unwritable(error) from None
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                message = f"Another fleet backup is running in {self.path.parent}."
+                raise ArchiveUnwritable(message, hint="Wait until it has ended, or choose another folder.") from None
+            if self.only and is_new:
+                self._append({"only": self.only})
+            yield
 
     def done(self) -> set[str]:
         """Return the ids of the tenants whose archive is there."""
@@ -134,13 +161,25 @@ class Progress:
         """Write down that the run went over every tenant."""
         self._append({"finished": True, "failed": failed})
 
-    def _append(self, line: Mapping[str, str | int]) -> None:
+    def _append(self, line: Mapping[str, str | int | list[str]]) -> None:
         try:
-            with os.fdopen(os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as file:
+            with self._open() as file:
                 # The line before may have been cut: it stays the only one that is lost.
                 file.write(b"\n" + json.dumps(line, sort_keys=True).encode() + b"\n")
         except OSError as error:
-            raise ArchiveUnwritable(f"{self.path} cannot be written: {error.strerror}.", hint="Choose another folder.") from None
+            raise self._unwritable(error) from None
+
+    def _open(self) -> BinaryIO:
+        return os.fdopen(os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb")
+
+    def _unwritable(self, error: OSError) -> ArchiveUnwritable:
+        return ArchiveUnwritable(f"{self.path} cannot be written: {error.strerror}.", hint="Choose another folder.")
+
+
+def owners(folder: Path) -> dict[str, str]:
+    """Return which tenant's id each archive is of that a run in the folder wrote."""
+    lines = [line for path in folder.glob("fleet-*.jsonl") for line in _lines(path)]
+    return {str(line["file"]): str(line["id"]) for line in lines if line.get("sha256")}
 
 
 def _lines(path: Path) -> list[dict[str, object]]:

@@ -3,16 +3,19 @@
 import json
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from tests.db.archive.conftest import make_tenant, script
 
 from capliquify_ops.database import fill, observer
+from capliquify_ops.model.errors import ArchiveUnwritable
 from capliquify_ops.tenants import fleet_backup as fleets
 from capliquify_ops.tenants.archive.opening import open_archive
 from capliquify_ops.tenants.audit import audit_of
-from capliquify_ops.tenants.fleet_backup import Job, Progress, fleet_backup
+from capliquify_ops.tenants.fleet_backup import Job, Progress, fleet_backup, owners
 from capliquify_ops.tenants.ownership import as_owner
 from capliquify_ops.tenants.registry import list_tenants
 
@@ -74,10 +77,21 @@ def test_the_journal_says_where_to_go_on(fleet, tmp_path):
     (tmp_path / "a.sql.zst").touch()
     done = [{"id": str(fleet[0].id), "file": "a.sql.zst", "sha256": "x"}, {"id": str(fleet[1].id), "file": "gone", "sha256": "x"}]
     progress.path.write_text("".join(json.dumps(line) + "\n" for line in done) + '{"id": "cut')
-    found = Progress.unfinished(tmp_path)
+    since = datetime(2025, 12, 31, 12, tzinfo=UTC)
+    found = Progress.unfinished(tmp_path, since)
     assert (found.stamp, found.done()) == ("20260101T000000Z", {str(fleet[0].id)})
+    # Neither a run of long ago nor one over other tenants is gone on with: its archives are not those that were asked for.
+    assert Progress.unfinished(tmp_path, since + timedelta(days=1)) is None
+    assert Progress.unfinished(tmp_path, since, ["a"]) is None
+    # While it runs nobody else goes on with it.
+    other, second = (Progress(tmp_path, "20260101T000001Z", only) for only in (["b", "a"], []))
+    with other.running(), pytest.raises(ArchiveUnwritable, match="Another fleet backup"), second.running():
+        pass
+    assert Progress.unfinished(tmp_path, since, ["a", "b"]).stamp == "20260101T000001Z"
+    assert Progress.unfinished(tmp_path, since).stamp == "20260101T000000Z"
+    assert owners(tmp_path) == {"a.sql.zst": str(fleet[0].id), "gone": str(fleet[1].id)}
     found.finish(0)
-    assert Progress.unfinished(tmp_path) is None
+    assert Progress.unfinished(tmp_path, since) is None
 
 
 @pytest.fixture
@@ -104,6 +118,13 @@ def test_the_commands_of_a_fleet(run, fleet, session, roles, tmp_path):
         (folder / json.loads(line)["file"]).unlink()
     resumed = json.loads(run("fleet", "backup", "-o", str(folder), "--json").out)
     assert (resumed["backed_up"], resumed["before"], resumed["journal"]) == (2, 4, first["journal"])
+    # Killed: an archive is there that reached neither the audit nor the journal. It is made again, and the old one left alone.
+    lines = [line for line in journal.read_text().splitlines() if line and "finished" not in line]
+    journal.write_text("\n".join(lines[:-1]) + "\n")
+    time.sleep(1.1)  # names are told apart by the second
+    again = json.loads(run("fleet", "backup", "-o", str(folder), "--json").out)
+    assert (again["backed_up"], again["failed"], again["before"]) == (1, [], 5)
+    assert len(list(folder.glob("*.sql.zst"))) == 7
     _break(session, roles, fleet[3])
     told = run("fleet", "backup", "-o", str(folder), "--keep", "1", code=1).out
     assert "FAILED  t3: The schema" in told

@@ -22,7 +22,8 @@ def folder(tmp_path):
 
 def _ages(folder, kept):
     by_path = {one.path: one for one in filed(folder)}
-    return sorted((by_path[path].tenant, (NOW - by_path[path].taken_at).days) for path in superseded(folder, kept, NOW))
+    owners = {path.name: one.tenant for path, one in by_path.items()}
+    return sorted((by_path[path].tenant, (NOW - by_path[path].taken_at).days) for path in superseded(folder, kept, NOW, owners))
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,13 @@ def _ages(folder, kept):
 def test_retention(folder, kept, gone):
     """Count and age each protect; a tenant's only archive stays however old, and other files are none of ours."""
     assert _ages(folder, kept) == gone
+
+
+def test_retention_goes_by_tenant_and_not_by_slug(folder):
+    """A slug is free again after a purge: the archive of who had it before, and one that somebody made by hand, stay."""
+    ages = {path.name: (NOW - one.taken_at).days for path, one in ((one.path, one) for one in filed(folder))}
+    owners = {name: "old" if days == 20 else "new" for name, days in ages.items() if days != 5}
+    assert [ages[path.name] for path in superseded(folder, Kept(count=1), NOW, owners)] == [1, 30]
 
 
 def test_a_search_path_is_read_as_the_server_writes_it():

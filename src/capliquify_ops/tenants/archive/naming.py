@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,15 +56,20 @@ def filed(folder: Path) -> Iterator[Filed]:
     yield from sorted(found, key=lambda one: (one.tenant, -one.taken_at.timestamp()))
 
 
-def superseded(folder: Path, kept: Kept, now: datetime) -> list[Path]:
-    """Return the archives that need not stay; a tenant's newest always does."""
+def superseded(folder: Path, kept: Kept, now: datetime, owners: Mapping[str, str]) -> list[Path]:
+    """Return the archives that need not stay; a tenant's newest always does.
+
+    `owners` says which tenant's id a file is of. A file that it does not know stays: another tenant may have had that slug.
+    """
     if kept.count is None and kept.age is None:
         return []
     of_tenant: dict[str, list[Filed]] = defaultdict(list)
     for one in filed(folder):
-        of_tenant[one.tenant].append(one)
+        if one.path.name in owners:
+            of_tenant[owners[one.path.name]].append(one)
     found = []
     for archives in of_tenant.values():
+        archives.sort(key=lambda one: one.taken_at, reverse=True)
         for position, one in enumerate(archives):
             is_recent = kept.age is not None and now - one.taken_at < kept.age
             is_counted = position < (kept.count if kept.count is not None else 1)
