@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 from capliquify_ops.database import Session, fill, quoted
 from capliquify_ops.database.identifiers import composed
-from capliquify_ops.model.errors import TenantConflict
+from capliquify_ops.model.errors import SchemaChanged, TenantConflict
 from capliquify_ops.model.plan import Plan, Step
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants import create as creation
@@ -55,6 +55,13 @@ def clone(session: Session, roles: Roles, key: str, new: creation.NewTenant, *, 
     return tenant
 
 
+_REWRITTEN = (
+    "SELECT c.relname::text FROM pg_catalog.pg_class AS c WHERE c.oid = ANY (%(tables)s::oid[]) AND c.relfilenode <> 0"
+    " AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid) ORDER BY 1 LIMIT 1"
+)
+"""The row is of the snapshot, the function answers for now. A rewritten or truncated table looks empty to older snapshots."""
+
+
 def _plan(source: Tenant, new: creation.NewTenant, concerns: object) -> Plan:
     steps = (
         Step(f"create the schema {new.schema} with the definitions and rows of {source.schema_name}, and compare both"),
@@ -74,6 +81,9 @@ def _copy(session: Session, definition: Definition, new: creation.NewTenant) -> 
     script.apply(session, script.INPUT)
     _run(session, definition.before)
     rows = sum(_copy_rows(session, definition, table.name, table.columns, aside) for table in definition.tables)
+    if name := session.value(_REWRITTEN, {"tables": [table.oid for table in definition.tables]}):
+        message = f"The table {definition.schema}.{name} was truncated or rewritten while it was copied: nothing was kept."
+        raise SchemaChanged(message, hint="Run the clone again.")
     here = f"{quoted(definition.schema)}."
     there = [f"{quoted(aside)}.{name.removeprefix(here)}" for name in definition.sequences]
     values = script.sequence_values(session, there)

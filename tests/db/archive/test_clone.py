@@ -7,9 +7,11 @@ import pytest
 from tests.db.archive.conftest import rows, world
 
 from capliquify_ops.database import fill, operator
-from capliquify_ops.model.errors import OpsError, TenantConflict
+from capliquify_ops.model.errors import OpsError, SchemaChanged, TenantConflict
+from capliquify_ops.tenants import clone as cloning
 from capliquify_ops.tenants.clone import clone, plan_clone
 from capliquify_ops.tenants.create import NewTenant
+from capliquify_ops.tenants.definitions import define
 from capliquify_ops.tenants.ownership import as_owner
 from capliquify_ops.tenants.verify import verify
 
@@ -46,6 +48,34 @@ def test_a_clone_that_cannot_be_leaves_nothing(session, roles, tenant):
     with pytest.raises(TenantConflict, match="Routines name the schema"):
         clone(session, roles, "acme", new(), actor="me")
     assert world(session) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    ['TRUNCATE :"s".companies CASCADE', 'ALTER TABLE :"s".companies ALTER name TYPE varchar(500)', 'VACUUM FULL :"s".companies'],
+)
+def test_a_table_that_is_emptied_meanwhile_is_noticed(session, roles, tenant, database, monkeypatch, change):
+    """A table truncated or rewritten after the clone's moment looks empty to it: the clone is refused."""
+    count = fill('SELECT count(*) FROM :"s".companies', {"s": tenant.schema_name})
+
+    def defined(mine, schema):
+        found = define(mine, schema)
+        monkeypatch.setattr(cloning, "define", define)
+        statement = fill(change, {"s": tenant.schema_name})
+        with operator(database.superuser_url, "other") as other:
+            if change.startswith("VACUUM"):
+                other.outside_transaction(statement)
+            else:
+                with other.transaction():
+                    other.execute(statement)
+        return found
+
+    monkeypatch.setattr(cloning, "define", defined)
+    with pytest.raises(SchemaChanged, match="was truncated or rewritten"):
+        clone(session, roles, "acme", new(), actor="me")
+    with session.transaction(), as_owner(session, roles):
+        assert session.value(count) == (0 if change.startswith("TRUNCATE") else 10)
+        assert session.value("SELECT count(*) FROM public.tenants WHERE slug = 'twin'") == 0
 
 
 def test_two_clones_at_once(roles, tenant, database, session):
