@@ -1,4 +1,4 @@
-"""One embedded stack per module, and tenants with a user per role to speak as."""
+"""One embedded stack for all tests that leave it running, and tenants with a user per role to speak as."""
 
 import os
 import signal
@@ -165,7 +165,7 @@ def run(**options: object) -> Iterator[Running]:
             running.http.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running() -> Iterator[Running]:
     with run() as started:
         yield started
