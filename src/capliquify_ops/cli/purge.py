@@ -20,7 +20,9 @@ from capliquify_ops.tenants.purge import purge as purge_tenant
 from capliquify_ops.tenants.purge_archive import FolderArchiver
 from capliquify_ops.tenants.purge_plan import RETENTION
 
-ArchiveDir = Annotated[Path, typer.Option("--archive-dir", metavar="DIR", help="Folder of the archive; default: this one.")]
+ArchiveDir = Annotated[
+    Path | None, typer.Option("--archive-dir", metavar="DIR", help="Folder of the archive; default: this one.")
+]
 Retention = Annotated[int, typer.Option("--retention-days", min=0, help="How long after the deletion the data is kept.")]
 Now = Annotated[bool, typer.Option("--now", help="Do not wait for the retention: an erasure request.")]
 NoArchive = Annotated[bool, typer.Option("--no-archive", help="Make no archive. What is dropped is gone.")]
@@ -29,7 +31,7 @@ Undo = Annotated[bool, typer.Option("--undo", help="Bring the schema back out of
 
 def purge(
     key: Key,
-    archive_dir: ArchiveDir = Path(),
+    archive_dir: ArchiveDir = None,
     retention_days: Retention = RETENTION.days,
     now: Now = False,
     no_archive: NoArchive = False,
@@ -46,7 +48,11 @@ def purge(
         if undo:
             _undo(session, chosen, key, plan=plan, json=json, yes=yes)
             return
-        options = PurgeOptions(None if no_archive else _archiver(chosen, archive_dir), now, timedelta(days=retention_days))
+        if no_archive and archive_dir:
+            raise UsageError("Either an archive in a folder or none: --archive-dir and --no-archive exclude each other.")
+        options = PurgeOptions(
+            None if no_archive else _archiver(chosen, archive_dir or Path()), now, timedelta(days=retention_days)
+        )
         planned = plan_purge(session, chosen.roles, key, options)
         phrase = options.phrase(planned.subject)
         if proceeds(planned, phrase, plan_only=plan, yes=yes, json=json):
@@ -57,7 +63,8 @@ def _archiver(chosen: Target, folder: Path) -> FolderArchiver:
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder.", hint="Make it first: archives hold credentials, so mind who may read it.")
     tool = f"capliquify-ops {this_tool().version}"
-    return FolderArchiver(chosen.roles, folder.resolve(), stamp_of(SystemClock().now()), tool)
+    clock = SystemClock()
+    return FolderArchiver(chosen.roles, folder.resolve(), stamp_of(clock.now()), tool, this_actor(), clock)
 
 
 def _undo(session: Session, chosen: Target, key: str, *, plan: bool, json: bool, yes: bool) -> None:

@@ -3,7 +3,7 @@
 Settings are applied by SET LOCAL in each transaction and never as start-up options: PgBouncer refuses those.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -114,11 +114,15 @@ class Session:
         with translated():
             self._connection.execute(text)
 
-    def copy_out(self, query: sql.Composed) -> Iterator[bytes | bytearray | memoryview]:
-        """Run COPY ... TO STDOUT and yield its rows as the server sends them, each with its line end."""
+    @contextmanager
+    def copy_out(self, query: sql.Composed) -> Iterator[Iterable[bytes | bytearray | memoryview]]:
+        """Run COPY ... TO STDOUT and give its rows as the server sends them, each with its line end.
+
+        Whoever stops reading leaves the context, which cancels the rest: a copy left open would lock its own session out.
+        """
         self._inside()
         with translated(), self._connection.cursor() as cursor, cursor.copy(query) as copy:
-            yield from copy
+            yield copy
 
     @contextmanager
     def copy_in(self, query: sql.Composed) -> Iterator[Callable[[bytes], None]]:

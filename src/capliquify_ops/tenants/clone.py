@@ -10,7 +10,7 @@ from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants import create as creation
 from capliquify_ops.tenants.archive import script
 from capliquify_ops.tenants.archive.fitness import refuse_too_many_locks
-from capliquify_ops.tenants.archive.rows import count
+from capliquify_ops.tenants.archive.rows import Content, count
 from capliquify_ops.tenants.audit import AUDIT_STEP, facts_of, write_audit
 from capliquify_ops.tenants.backup import LIMITS
 from capliquify_ops.tenants.concerns import concerns_of
@@ -105,7 +105,7 @@ def _copy_rows(session: Session, definition: Definition, table: str, columns: tu
     into = f" ({listed}) OVERRIDING SYSTEM VALUE" if columns else ""
     session.execute(composed(f"INSERT INTO {table}{into} SELECT {listed} FROM ONLY {source}"))
     of = f" ({listed})" if columns else ""
-    one, other = (count(session.copy_out(composed(f"COPY {name}{of} TO STDOUT"))) for name in (source, table))
+    one, other = (_content(session, f"COPY {name}{of} TO STDOUT") for name in (source, table))
     if (one.rows, one.hash) != (other.rows, other.hash):
         raise TenantConflict(f"The copy of {table} does not hold the rows of the source: nothing was kept.")
     return one.rows
@@ -114,3 +114,8 @@ def _copy_rows(session: Session, definition: Definition, table: str, columns: tu
 def _run(session: Session, statements: list[str] | tuple[str, ...]) -> None:
     if statements:
         session.script(composed("".join(f"{statement};\n" for statement in statements)))
+
+
+def _content(session: Session, copy: str) -> Content:
+    with session.copy_out(composed(copy)) as lines:
+        return count(lines)

@@ -6,6 +6,7 @@ from pathlib import Path
 from capliquify_ops.database import Session
 from capliquify_ops.evidence.canonical import canonical
 from capliquify_ops.model.errors import ArchiveRefused
+from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants.acts import perform
 from capliquify_ops.tenants.archive.frames import ArchiveWriter
@@ -17,6 +18,8 @@ from capliquify_ops.tenants.backup import LIMITS, Source, new_file, write_script
 from capliquify_ops.tenants.ownership import as_owner
 from capliquify_ops.tenants.quarantine import Reason, back_acts, quarantined
 from capliquify_ops.tenants.registry import Tenant
+from capliquify_ops.tenants.restore_drill import restore_drill
+from capliquify_ops.tenants.restoring import Trust
 
 
 class _NothingKept(Exception):
@@ -25,15 +28,17 @@ class _NothingKept(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FolderArchiver:
-    """Archives into a folder; `verify` reads the whole file again."""
+    """Archives into a folder, and restores each archive once, as a drill; `verify` reads the whole file again."""
 
     roles: Roles
     folder: Path
     stamp: str
     tool: str
+    actor: str
+    clock: Clock
 
     def archive(self, session: Session, tenant: Tenant, schema_name: str) -> ArchiveReceipt:
-        """Archive one schema of a tenant. Raises as `backup`."""
+        """Archive one schema of a tenant and prove that it can be restored. Raises as `backup` and as `restore_drill`."""
         with session.transaction():
             replaced = [entry.schema_name for entry in quarantined(session, tenant.id) if entry.reason == Reason.RESTORE]
         mark = schema_name.rpartition("_")[2] if schema_name in replaced else ""
@@ -46,6 +51,8 @@ class FolderArchiver:
                     raise _NothingKept  # noqa: TRY301 -- the way to roll back
             except _NothingKept:
                 digest = archive.close(canonical(manifest))
+        with open_archive(path) as written:
+            restore_drill(session, self.roles, written, Trust(self.actor, is_given=True), clock=self.clock)
         return ArchiveReceipt(str(path), digest, archive.bytes)
 
     def verify(self, receipt: ArchiveReceipt) -> None:

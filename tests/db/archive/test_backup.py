@@ -1,5 +1,7 @@
 """Backup of one tenant: whole, consistent, private, and nothing at all when it fails."""
 
+import errno
+import io
 import signal
 import stat
 import subprocess
@@ -220,3 +222,38 @@ def test_a_killed_or_full_one_leaves_nothing_that_looks_like_an_archive(tenant, 
     if code == 1:
         assert "cannot be written" in done.stderr
         assert list(tmp_path.iterdir()) == []
+
+
+class Full(io.BytesIO):
+    """A file on a disk that takes 200 KB, or a pipe whose reader has gone."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def write(self, content):
+        if self.tell() + len(content) > 200_000:
+            raise self.error
+        return super().write(content)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), BrokenPipeError()])
+def test_a_disk_that_fills_up_in_the_middle_of_a_table(tenant, seen, session, roles, error):
+    """With rows still to come, the error arrives at once, and the session can go on."""
+    with session.transaction(), as_owner(session, roles):
+        rows = 'INSERT INTO :"s".companies (name) SELECT md5(g::text) || g FROM generate_series(1, 100000) AS g'
+        session.execute(fill(rows, {"s": tenant.schema_name}))
+    ended = []
+
+    def run():
+        try:
+            backups.write_archive(seen, backups.Source(tenant.schema_name, tenant), Full(error), tool="test")
+        except OSError as caught:
+            ended.append(caught)
+            with seen.transaction():
+                ended.append(seen.value("SELECT 1"))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert ended == [error, 1]

@@ -134,7 +134,8 @@ class Oracle:
             rows = []
             for section in manifest.tables:
                 columns = f" ({', '.join(section.columns)})" if section.columns else ""
-                found = count(session.copy_out(composed(f"COPY {section.table}{columns} TO STDOUT")))
+                with session.copy_out(composed(f"COPY {section.table}{columns} TO STDOUT")) as lines:
+                    found = count(lines)
                 if (found.rows, found.hash) != (section.rows, section.content):
                     rows.append((section.table, section.rows, found.rows))
             values = script.sequence_values(session, [name for name, _, _ in manifest.sequences])

@@ -27,6 +27,8 @@ _STATEMENTS = frozenset({"before", "after", "sequences"})
 _SHARED = frozenset({"context", "shared"})
 _IDENTIFIER = r'(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)'
 _TABLE, _COLUMN = re.compile(rf"{_IDENTIFIER}\.{_IDENTIFIER}"), re.compile(_IDENTIFIER)
+_LOCK = "2s"
+"""How long a statement waits for a table that somebody else holds: foreign keys reach into shared tables, where others queue."""
 _MEMORY = "256MB"
 """maintenance_work_mem while keys and indexes are built; the default of 64 MB spills for tables of some 100 MB."""
 
@@ -37,7 +39,7 @@ def load_archive(session: Session, archive: Archive, *, shared: bool, progress: 
     `shared` loads the rows in the shared tables too. `progress` is told the bytes of the script that are done. Raises
     ArchiveRefused when what arrived is not what the manifest says; the transaction must not be committed then.
     """
-    script.apply(session, {**script.INPUT, "maintenance_work_mem": _MEMORY})
+    script.apply(session, {**script.INPUT, "maintenance_work_mem": _MEMORY, "lock_timeout": _LOCK})
     done, is_compared, role = 0, False, session.value("SELECT current_user")
     with script_of(archive.file) as file:
         for section in archive.manifest.sections:
@@ -103,7 +105,8 @@ def _named(section: Section) -> str:
 
 def _compare_rows(session: Session, manifest: Manifest) -> None:
     for section in manifest.tables:
-        found = count(session.copy_out(composed(f"COPY {_named(section)} TO STDOUT")))
+        with session.copy_out(composed(f"COPY {_named(section)} TO STDOUT")) as lines:
+            found = count(lines)
         if (found.rows, found.hash) != (section.rows, section.content):
             what = f"{found.rows} rows instead of {section.rows}" if found.rows != section.rows else "other values"
             raise ArchiveRefused(f"The restored table {section.table} holds {what}: nothing was kept.")

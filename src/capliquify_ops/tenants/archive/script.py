@@ -1,6 +1,7 @@
 """Write the script of one schema: settings, definitions, shared rows, rows, sequence values, keys and rights."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from capliquify_ops.database import Session, literal, load
@@ -71,7 +72,8 @@ class ScriptWriter:
         start = self.archive.script_bytes
         self.archive.write(head)
         try:
-            content = write_rows(session.copy_out(composed(f"COPY {table.name}{columns} TO STDOUT")), self.archive.write)
+            with session.copy_out(composed(f"COPY {table.name}{columns} TO STDOUT")) as lines:
+                content = write_rows(lines, self.archive.write)
         except StatementFailed as fault:
             raise (_too_long(table) if fault.sqlstate in _TOO_LONG else fault) from None
         self.archive.write(b"\\.\n")
@@ -93,13 +95,14 @@ class ScriptWriter:
             )
             batch.clear()
 
-        for row in rows_of(session, schema, table, tenant.id, content):
-            if not any(one.kind == "context" for one in self.sections):
-                self.archive.write(context.encode())
-                self.sections.append(Section("context", len(context.encode())))
-            batch.append(row)
-            if len(batch) == ROWS_PER_STATEMENT:
-                write()
+        with closing(rows_of(session, schema, table, tenant.id, content)) as rows:
+            for row in rows:
+                if not any(one.kind == "context" for one in self.sections):
+                    self.archive.write(context.encode())
+                    self.sections.append(Section("context", len(context.encode())))
+                batch.append(row)
+                if len(batch) == ROWS_PER_STATEMENT:
+                    write()
         if batch:
             write()
 

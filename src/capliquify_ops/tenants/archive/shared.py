@@ -1,6 +1,6 @@
 """A tenant's rows in the shared tables, as INSERT statements: COPY refuses tables with row security, and they are few."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from capliquify_ops.database import Session, fill, literal, load, quoted
@@ -46,7 +46,7 @@ def insert_head(schema: str, table: SharedTable) -> str:
     return f"INSERT INTO {quoted(schema, table.name)} ({columns}) OVERRIDING SYSTEM VALUE VALUES\n"
 
 
-def rows_of(session: Session, schema: str, table: SharedTable, tenant: TenantId, into: Content) -> Iterator[str]:
+def rows_of(session: Session, schema: str, table: SharedTable, tenant: TenantId, into: Content) -> Generator[str, None, None]:
     """Yield the tenant's rows of a shared table as lists of literals."""
     columns = ", ".join(f"{quoted(column)}" for column in table.columns)
     order = quoted(table.columns[0])
@@ -54,9 +54,10 @@ def rows_of(session: Session, schema: str, table: SharedTable, tenant: TenantId,
         f'COPY (SELECT {columns} FROM :"schema".:"table" WHERE :"column" = :\'tenant\' ORDER BY {order}) TO STDOUT',
         {"schema": schema, "table": table.name, "column": table.tenant_column or "", "tenant": str(tenant)},
     )
-    for piece in counted(session.copy_out(query), into):
-        for line in piece.decode().split("\n")[:-1]:
-            yield f"({', '.join(_literal(field) for field in line.split(chr(9)))})"
+    with session.copy_out(query) as lines:
+        for piece in counted(lines, into):
+            for line in piece.decode().split("\n")[:-1]:
+                yield f"({', '.join(_literal(field) for field in line.split(chr(9)))})"
 
 
 def _literal(field: str) -> str:
