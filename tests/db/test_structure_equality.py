@@ -136,7 +136,7 @@ def test_no_tenants_and_one_tenant_are_inconclusive(database, roles, profile):
     """Nothing to examine and nothing to compare with are not passes."""
     assert _check(database.observer_url, roles, profile)[0].outcome is Outcome.INCONCLUSIVE
     with operator(database.operator_url, "test") as session:
-        create(session, roles, NewTenant(uuid.uuid4(), "only", "t", "org"), actor="t")
+        create(session, roles, NewTenant(uuid.uuid4(), "lonely", "t", "org"), actor="t")
     (finding,) = _check(database.observer_url, roles, profile)
     assert (finding.outcome, finding.examined) == (Outcome.INCONCLUSIVE, 1)
     assert "template" in finding.why

@@ -18,7 +18,7 @@ from capliquify_ops.database import Session, observer, operator
 from capliquify_ops.evidence.canonical import Plain, plain
 from capliquify_ops.model.decision import ExitCode
 from capliquify_ops.model.errors import ArchiveUnwritable, OpsError, UsageError
-from capliquify_ops.tenants.archive.naming import Filed, Kept, filed, stamp_of, superseded
+from capliquify_ops.tenants.archive.naming import Filed, Kept, filed, free_moment, stamp_of, superseded
 from capliquify_ops.tenants.archive.opening import open_archive
 from capliquify_ops.tenants.backup_record import record_backups
 from capliquify_ops.tenants.fleet_backup import Job, Outcome, Progress, fleet_backup, owners
@@ -58,12 +58,14 @@ def backup(
         registry = chosen.profile.registry_table
         tenants = [find(session, key, registry=registry) for key in only] if only else list_tenants(session, registry=registry)
     now, chosen_ids = SystemClock().now(), [str(tenant.id) for tenant in tenants] if only else []
-    progress = Progress.unfinished(output, now - _GOES_ON, chosen_ids) or Progress(output, stamp_of(now), chosen_ids)
+    progress = Progress.unfinished(output, now - _GOES_ON, chosen_ids) or Progress(
+        output, stamp_of(free_moment(output, now)), chosen_ids
+    )
     with progress.running():
         done = progress.done()
         tenants = [tenant for tenant in tenants if str(tenant.id) not in done]
         tool = f"capliquify-ops {this_tool().version}"
-        job = Job(output, stamp_of(now), tool, workers, registry, chosen.profile.shared_tables)
+        job = Job(output, stamp_of(free_moment(output, now)), tool, workers, registry, chosen.profile.shared_tables)
         outcomes = _run(chosen, tenants, job, progress, quiet=json)
         failed = [outcome for outcome in outcomes if outcome.receipt is None]
         progress.finish(len(failed))

@@ -37,6 +37,13 @@ def stamp_of(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime(_STAMP)
 
 
+def free_moment(folder: Path, now: datetime) -> datetime:
+    """Return the first moment from now on whose stamp no file of a folder carries: names tell seconds apart only."""
+    while any(folder.glob(f"*-{stamp_of(now)}.*")):
+        now += timedelta(seconds=1)
+    return now
+
+
 def file_name(tenant: Tenant, stamp: str, suffix: str = "", *, mark: str = "") -> str:
     """Return the name of an archive: by the slug, or by the id where the slug is no safe name of a file.
 
