@@ -17,6 +17,7 @@ TIMEOUT_S = 10.0
 MOST_BYTES = 16 * 1024 * 1024
 """More than this of one answer is not read: a misbehaving target must not fill our memory."""
 
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 Json = object
 
 
@@ -77,8 +78,12 @@ class Client:
         """Send one request and read the whole answer. Raises TargetUnreachable, IntegrationFailed."""
         started = self._monotonic()
         try:
-            with self._client.stream(method, path, json=json, content=content, headers=dict(headers or {})) as answer:
+            request = self._client.build_request(method, path, json=json, content=content, headers=dict(headers or {}))
+            answer = self._sent(request)
+            try:
                 body = self._read(answer, method, path)
+            finally:
+                answer.close()
         except httpx.TimeoutException:
             raise TargetUnreachable(f"{self.base_url} did not answer {method} {path} in time.", hint="Is it running?") from None
         except httpx.DecodingError:
@@ -90,6 +95,15 @@ class Client:
             raise TargetUnreachable(f"{self.base_url} cannot be reached ({said}).", hint="Check base_url.") from None
         elapsed = (self._monotonic() - started) * 1000
         return Response(method, path, answer.status_code, dict(answer.headers), body, elapsed)
+
+    def _sent(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, a reading one again where the server closed a kept connection at that moment (RFC 9110, 9.2.2)."""
+        try:
+            return self._client.send(request, stream=True)
+        except httpx.RemoteProtocolError:
+            if request.method not in _REPEATABLE:
+                raise
+            return self._client.send(request, stream=True)
 
     def _read(self, answer: httpx.Response, method: str, path: str) -> bytes:
         body = bytearray()

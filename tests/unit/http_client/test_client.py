@@ -143,3 +143,41 @@ def test_proxies_of_the_environment_are_not_used(serve, monkeypatch):
     url, _ = serve()
     with Client(url) as client:
         assert client.request("GET", "/").status == 200
+
+
+@pytest.fixture
+def forgetful():
+    """A server that closes its first connection without a word and answers on the next ones; gives its address and requests."""
+    seen = []
+
+    def serve():
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            with connection:
+                seen.append(connection.recv(65_536).split(b" ", 1)[0])
+                if len(seen) > 1:
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}", seen
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_reading_request_survives_a_closed_connection(forgetful):
+    """A server that closes a connection at the wrong moment is asked again, once."""
+    address, seen = forgetful
+    with Client(address) as client:
+        assert client.request("GET", "/x").status == 200
+    assert seen == [b"GET", b"GET"]
+
+
+def test_a_writing_request_is_never_repeated(forgetful):
+    """Nobody knows whether a POST without an answer was done: it is an error, and sent once."""
+    address, seen = forgetful
+    with Client(address) as client, pytest.raises(TargetUnreachable):
+        client.request("POST", "/x", json={})
+    assert seen == [b"POST"]
