@@ -15,7 +15,7 @@ from capliquify_ops.configuration import Target
 from capliquify_ops.configuration.system import SystemClock, this_actor, this_tool
 from capliquify_ops.configuration.target import TargetClass
 from capliquify_ops.database import Session, observer, operator
-from capliquify_ops.model.errors import UsageError
+from capliquify_ops.model.errors import ArchiveUnwritable, UsageError
 from capliquify_ops.tenants import backup as backups
 from capliquify_ops.tenants import pg_dump
 from capliquify_ops.tenants.archive import encryption
@@ -84,9 +84,18 @@ def _written(write: backups.Write, path: Path | None, keys: list[object]) -> bac
         with encryption.encrypted(file, keys) as sink:
             return write(sink)
 
-    if path is None:
-        return backups.Receipt("-", *through(cast("BinaryIO", sys.stdout.buffer)))
-    return backups.written(path, through)
+    if path is not None:
+        return backups.written(path, through)
+    try:
+        digest, size, manifest = through(cast("BinaryIO", sys.stdout.buffer))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ArchiveUnwritable(
+            f"The standard output cannot be written: {error.strerror}.", hint="Name a file: --output FILE"
+        ) from None
+    return backups.Receipt("-", digest, size, manifest)
 
 
 def _record(chosen: Target, tenant: Tenant, receipt: backups.Receipt) -> None:

@@ -163,3 +163,14 @@ def test_the_commands_of_one_tenant(run, tenant, tmp_path):
         "zstd -dc FILE | psql"
         in run("tenant", "restore", "piped", "--trust", "--as", "four", "--organization", "o", "--yes", code=65).err
     )
+
+
+def test_a_full_disk_behind_the_standard_output(run, tenant, tmp_path):
+    """An archive that stdout does not take is one sentence, and the audit knows nothing of it."""
+    del run  # wrote the configuration
+    command = [sys.executable, "-m", "capliquify_ops.cli", "tenant", "backup", "acme", "-o", "-", "--target", "here"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, cwd=tmp_path, text=True, check=False, timeout=60)
+    assert done.returncode == 73, done.stderr
+    assert "The standard output cannot be written: No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
