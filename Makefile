@@ -5,6 +5,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 SYSTEM := .venv/.system
 SIZE ?= full
+# Programs are started hundreds of times: where nothing may be kept, each start would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: readiness test lint format bench proof-lifecycle proof-isolation lock system clean help
 .DELETE_ON_ERROR:

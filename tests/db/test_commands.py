@@ -15,7 +15,7 @@ from capliquify_ops.configuration import Target, TargetClass, load_settings
 from capliquify_ops.database import masked, operator
 from capliquify_ops.database.dsn import parts
 from capliquify_ops.model.secret import Secret
-from capliquify_ops.preflight import identify
+from capliquify_ops.preflight.identify import identify
 
 PASSWORD = "wr0ng-p4ssword-7f"
 

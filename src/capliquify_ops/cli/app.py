@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from capliquify_ops.cli import archive, config, doctor, fleet, lifecycle, purge, reference, restore, signoff, suites, tenant
+from capliquify_ops.cli.commands import application
 from capliquify_ops.cli.output import note
 from capliquify_ops.evidence.redaction import Redactor
 from capliquify_ops.model.decision import ExitCode
@@ -17,28 +17,6 @@ from capliquify_ops.model.errors import OpsError
 UsageMistake: type[Exception] = typer.BadParameter.__mro__[1]
 INTERRUPTED = 130
 PIPE_CLOSED = 141
-
-app = typer.Typer(
-    name="capliquify-ops",
-    help="Operations library and launch gate for SaaS products with one PostgreSQL schema per tenant.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
-app.command("readiness", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(suites.readiness)
-app.command("security", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(suites.security)
-app.command("doctor")(doctor.doctor)
-for name, command in lifecycle.COMMANDS.items():
-    tenant.app.command(name)(command)
-tenant.app.command("purge")(purge.purge)
-tenant.app.command("backup")(archive.backup)
-tenant.app.command("restore")(restore.restore)
-tenant.app.command("clone")(restore.clone)
-app.add_typer(tenant.app, name="tenant")
-app.add_typer(fleet.app, name="fleet")
-app.add_typer(signoff.app, name="signoff")
-app.add_typer(reference.app, name="reference")
-app.add_typer(config.app, name="config")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -52,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code. Sentences of errors go to stderr."""
     try:
-        result = app(arguments, standalone_mode=False)
+        result = application(arguments)(arguments, standalone_mode=False)
     except OpsError as error:
         _sorry(str(error))
         return error.exit_code

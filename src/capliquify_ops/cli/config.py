@@ -1,7 +1,5 @@
 """config show · check"""
 
-import typer
-
 from capliquify_ops.cli.options import AsJson, ConfigFile, TargetName, settings_of
 from capliquify_ops.cli.output import document, line
 from capliquify_ops.configuration import Settings, Target
@@ -10,10 +8,7 @@ from capliquify_ops.model.errors import ConfigurationInvalid
 from capliquify_ops.model.secret import Secret
 from capliquify_ops.preflight.addresses import require_loopback
 
-app = typer.Typer(help="The effective configuration.", no_args_is_help=True)
 
-
-@app.command()
 def show(config: ConfigFile = None, json: AsJson = False) -> None:
     """Print the effective configuration, where each value came from, and every secret masked."""
     settings = settings_of(config)
@@ -38,7 +33,6 @@ def show(config: ConfigFile = None, json: AsJson = False) -> None:
         line(f"limit {key}: {limit.operator} {limit.value} ({limit.source})")
 
 
-@app.command()
 def check(config: ConfigFile = None, target: TargetName = None, json: AsJson = False) -> None:
     """Check the configuration without connecting anywhere."""
     settings = settings_of(config)

@@ -9,7 +9,7 @@ from capliquify_ops.cli.output import document, line
 from capliquify_ops.configuration import EMBEDDED
 from capliquify_ops.model.decision import ExitCode
 from capliquify_ops.model.errors import UsageError
-from capliquify_ops.preflight import Answer, examine
+from capliquify_ops.preflight.doctor import Answer, examine
 
 
 def doctor(config: ConfigFile = None, target: TargetName = None, json: AsJson = False) -> None:

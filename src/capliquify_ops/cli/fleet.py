@@ -26,14 +26,12 @@ from capliquify_ops.tenants.registry import Tenant, find, list_tenants
 from capliquify_ops.tenants.restore_drill import restore_drill
 from capliquify_ops.tenants.restoring import Trust
 
-app = typer.Typer(help="All tenants.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the archives.")]
 _PER_AUDIT = 50
 _GOES_ON = timedelta(hours=12)
 """How long an unfinished run is gone on with: the next night's run wants rows of the next night."""
 
 
-@app.command()
 def backup(
     output: Folder,
     only: Annotated[
@@ -77,7 +75,6 @@ def backup(
     raise typer.Exit(ExitCode.FAILING if failed else ExitCode.READY)
 
 
-@app.command("restore-drill")
 def restore_drill_(
     folder: Folder,
     sample: Annotated[int, typer.Option(min=1, help="How many tenants, chosen by the seed.")] = 5,

@@ -1,10 +1,9 @@
 """tenant activate · past-due · change-tier · suspend · resume · cancel · expire-trials"""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated
 
 import typer
@@ -159,19 +158,6 @@ def expire_trials(
         for slug in result.busy:
             line(f"held by another command, so left for the next call: {slug}")
     raise typer.Exit(ExitCode.INCONCLUSIVE if result.busy else ExitCode.READY)
-
-
-COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
-    {
-        "activate": activate,
-        "past-due": past_due,
-        "change-tier": change_tier,
-        "suspend": suspend,
-        "resume": resume,
-        "cancel": cancel,
-        "expire-trials": expire_trials,
-    }
-)
 
 
 def _change(asked: _Asked, plan: Callable[[Session], Plan], act: Callable[[Session, Roles], StatusResult]) -> None:

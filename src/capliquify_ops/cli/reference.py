@@ -16,12 +16,10 @@ from capliquify_ops.configuration.system import SystemClock
 from capliquify_ops.model.errors import ConfigurationInvalid, UsageError
 from capliquify_ops.preflight.addresses import require_loopback
 
-app = typer.Typer(help="The embedded stack: PostgreSQL and a correct service on loopback.", no_args_is_help=True)
 MOST_TENANTS = 20_000
 LARGEST_PORT = 65_535
 
 
-@app.command()
 def serve(
     port: Annotated[int, typer.Option(min=0, max=LARGEST_PORT, help="Port of the service; 0 takes a free one.")] = 0,
     workers: Annotated[int, typer.Option(min=1, max=8, help="Worker processes of the service.")] = 1,
@@ -54,7 +52,6 @@ def _extra(error: ModuleNotFoundError) -> ConfigurationInvalid:
     )
 
 
-@app.command()
 def fleet(
     tenants: Annotated[int, typer.Option(min=1, max=MOST_TENANTS, help="How many tenants to add.")],
     config: ConfigFile = None,
@@ -79,7 +76,6 @@ def _require_own(target: Target) -> None:
     require_loopback(target)
 
 
-@app.command()
 def tokens(run_folder: Annotated[Path, typer.Option("--run-folder", metavar="DIR", help="Folder of the running stack.")]) -> None:
     """Make session tokens of a running embedded stack: requests as JSON on stdin, tokens on stdout."""
     from capliquify_ops.reference.token_command import answer  # noqa: PLC0415  # needs the extra

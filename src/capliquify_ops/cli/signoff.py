@@ -19,20 +19,17 @@ from capliquify_ops.signoff import decide, load_boxes, target_named, write_docum
 from capliquify_ops.signoff.report.document import document_bytes
 from capliquify_ops.signoff.verdict import nothing_measured_failed
 
-app = typer.Typer(help="The launch decision, computed from the evidence folder.", no_args_is_help=True)
 MeasuredOnly = Annotated[
     bool, typer.Option("--measured-only", help="End with 1 only when something measured failed, else 0: for demonstrations.")
 ]
 
 
-@app.command()
 def status(config: ConfigFile = None, target: TargetName = None, evidence_dir: EvidenceDir = None, json: AsJson = False) -> None:
     """Show the sign-off sheet as the evidence has it. Ends with 0 whatever it says."""
     decision, _ = decided(settings_of(config, evidence_dir), target)
     show(decision, json=json)
 
 
-@app.command()
 def verify(
     config: ConfigFile = None,
     target: TargetName = None,
@@ -46,7 +43,6 @@ def verify(
     raise typer.Exit(measured_code(decision) if measured_only else decision.exit_code)
 
 
-@app.command()
 def report(config: ConfigFile = None, target: TargetName = None, evidence_dir: EvidenceDir = None, json: AsJson = False) -> None:
     """Write the report, signoff.json, junit.xml and summary.md anew from the evidence."""
     decision, store = decided(settings_of(config, evidence_dir), target)

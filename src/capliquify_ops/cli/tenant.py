@@ -23,11 +23,9 @@ from capliquify_ops.tenants import registry
 from capliquify_ops.tenants import verify as verification
 from capliquify_ops.tenants.quarantine import quarantined_tenants
 
-app = typer.Typer(help="One tenant: what the runbook's procedures do, made safe.", no_args_is_help=True)
 STATUSES = ("trial", "active", "past_due", "cancelled", "suspended")
 
 
-@app.command()
 def install(
     config: ConfigFile = None,
     target: TargetName = None,
@@ -52,7 +50,6 @@ def install(
         line(f"not allowed here, for an administrator: {refused}")
 
 
-@app.command()
 def create(
     slug: Annotated[str, typer.Argument(help="Lower case letters, digits, dashes.")],
     organization: Annotated[str, typer.Option(help="The identity provider's organisation id.")],
@@ -92,7 +89,6 @@ def create(
             show_tenant(creation.create(session, chosen.roles, new, actor=this_actor()), json=json)
 
 
-@app.command("list")
 def list_(
     config: ConfigFile = None,
     target: TargetName = None,
@@ -127,7 +123,6 @@ def list_(
     table(("SLUG", "ID", "SCHEMA", "TIER", "STATUS"), rows)
 
 
-@app.command()
 def show(key: Key, config: ConfigFile = None, target: TargetName = None, json: AsJson = False) -> None:
     """Show one tenant."""
     chosen = target_of(config, target, observing=True)
@@ -135,7 +130,6 @@ def show(key: Key, config: ConfigFile = None, target: TargetName = None, json: A
         show_tenant(registry.find(session, key, registry=chosen.profile.registry_table), json=json)
 
 
-@app.command()
 def verify(key: Key, config: ConfigFile = None, target: TargetName = None, json: AsJson = False) -> None:
     """Verify one tenant: registry row, schema, owner, structure. Ends with 1 when something does not hold, 17 when unknown."""
     chosen = target_of(config, target, observing=True)
@@ -151,7 +145,6 @@ def verify(key: Key, config: ConfigFile = None, target: TargetName = None, json:
     raise typer.Exit(ExitCode.FAILING if False in states else ExitCode.INCONCLUSIVE if None in states else ExitCode.READY)
 
 
-@app.command()
 def delete(
     key: Key, config: ConfigFile = None, target: TargetName = None, json: AsJson = False, yes: Yes = False, plan: PlanOnly = False
 ) -> None:

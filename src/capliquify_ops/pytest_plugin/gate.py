@@ -21,7 +21,7 @@ from capliquify_ops.model.names import check_id
 from capliquify_ops.model.outcome import State, state_of, worst
 from capliquify_ops.model.protocols import TokenSource
 from capliquify_ops.model.record import Record, TargetRef
-from capliquify_ops.preflight import identify
+from capliquify_ops.preflight.identify import identify
 from capliquify_ops.pytest_plugin.answers import measured_nothing, name_outcome, raise_for_worst, unswallow, why_of
 from capliquify_ops.pytest_plugin.embedded import embedded_target
 from capliquify_ops.pytest_plugin.known_secrets import known_secrets

@@ -1,12 +1,17 @@
 """What every command has in common, and what the command line says of itself."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 import typer
 
-from capliquify_ops.cli.app import app
+from capliquify_ops.cli.app import run
+from capliquify_ops.cli.commands import application
 from capliquify_ops.cli.tenant import STATUSES
+from capliquify_ops.model.decision import ExitCode
 
 ROOT = Path(__file__).resolve().parents[3]
 ALWAYS_JSON = {"reference serve", "reference tokens"}
@@ -22,13 +27,34 @@ def test_every_command_takes_json():
     """Every command has --json, but for the two that print nothing else; the README says so."""
     found = {
         name: {option for each in command.params for option in each.opts}
-        for name, command in _commands(typer.main.get_command(app))
+        for name, command in _commands(typer.main.get_command(application()))
     }
     assert {name for name, options in found.items() if "--json" not in options} == ALWAYS_JSON
     assert (
         "Every command takes `--json`; `reference serve` and `reference tokens` print nothing else."
         in (ROOT / "README.md").read_text()
     )
+
+
+@pytest.mark.parametrize("words", [("tenant", "list"), ("tenant", "backup"), ("fleet", "backup"), ("signoff", "status")])
+def test_a_command_loads_what_it_needs(words):
+    """A command starts without the HTTP client, and without the report's templates unless it writes one."""
+    program = f"import sys; from capliquify_ops.cli.commands import application; application({words}); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    heavy = {"httpx", "jinja2", "locust"} - ({"jinja2"} if words[0] == "signoff" else set())
+    assert heavy.isdisjoint(done.stdout.split())
+
+
+def test_it_says_its_version(capsys):
+    """--version prints one line, and needs no command."""
+    assert run(["--version"]) == 0
+    assert re.fullmatch(r"capliquify-ops \d\S*\n", capsys.readouterr().out)
+
+
+def test_a_mistyped_command_is_put_right(capsys):
+    """A mistyped word is refused with the nearest one, although only named commands are loaded."""
+    assert run(["tenant", "lis"]) == ExitCode.USAGE
+    assert "Did you mean 'list'?" in capsys.readouterr().err
 
 
 def test_the_statuses_are_those_of_the_schema():
