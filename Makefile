@@ -26,8 +26,8 @@ readiness: $(READY) ## measure the embedded stack and write the sign-off report
 	@$(BIN)/capliquify-ops readiness --target embedded --measured-only
 
 test: $(READY) system ## the project's own tests
-	@base=$$(mktemp -d) && trap 'rm -rf "$$base"' EXIT && \
-	  $(BIN)/python -m pytest tests --numprocesses 2 --dist loadgroup --basetemp "$$base/pytest" -r s
+	@base=$$(sh tools/scratch-folder) && trap 'rm -rf "$$base"' EXIT && \
+	  TMPDIR="$$base" $(BIN)/python -m pytest tests --numprocesses 2 --dist loadgroup --basetemp "$$base/pytest" -r s
 
 system:
 	@sh tools/system-packages chromium
