@@ -78,8 +78,8 @@ def opened(browser, report):
     """A function that opens a report in a fresh context."""
 
     @contextmanager
-    def open_report(name, width=1280, scheme="light", **options):
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **options)
+    def open_report(name, **options):
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
         page = context.new_page()
         found = Opened(page)
         page.on("request", lambda request: found.requests.append(request.url))
@@ -91,3 +91,19 @@ def opened(browser, report):
         context.close()
 
     return open_report
+
+
+@pytest.fixture(scope="module")
+def shown(browser, report):
+    """A function that gives a report's one open page: laying the huge one out takes seconds. Whoever uses it only looks."""
+    pages = {}
+
+    def page_of(name, width=1280, scheme="light"):
+        if name not in pages:
+            pages[name] = browser.new_page()
+            pages[name].goto(report(name))
+        pages[name].emulate_media(color_scheme=scheme)
+        pages[name].set_viewport_size({"width": width, "height": 900})
+        return pages[name]
+
+    return page_of

@@ -52,24 +52,21 @@ def test_it_is_quiet(opened, report, name):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("width", [320, 768, 1280])
-def test_nothing_is_wider_than_the_screen(opened, name, width):
+def test_nothing_is_wider_than_the_screen(shown, name, width):
     """No page scrolls sideways, and no text leaves the screen, with every detail unfolded."""
-    with opened(name, width=width) as found:
-        found.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-        assert found.page.evaluate("document.documentElement.scrollWidth") == width
-        beyond = (
-            "[...document.querySelectorAll('main *, header *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1)"
-        )
-        assert found.page.evaluate(f"{beyond}.map(e => e.outerHTML.slice(0, 120))") == []
+    page = shown(name, width=width)
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    beyond = "[...document.querySelectorAll('main *, header *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1)"
+    assert page.evaluate(f"{beyond}.map(e => e.outerHTML.slice(0, 120))") == []
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_themes_are_drawn(browser, opened, name):
+def test_themes_are_drawn(browser, shown, name):
     """Both themes are drawn and differ: the light one is light, the dark one dark."""
     light, dark = {}, {}
     for scheme, result in (("light", light), ("dark", dark)):
-        with opened(name, scheme=scheme) as found:
-            result["colours"], result["light"] = look(browser, found.page)
+        result["colours"], result["light"] = look(browser, shown(name, scheme=scheme))
     assert min(light["colours"], dark["colours"]) > 50, "the page is blank"
     assert light["light"] > 200
     assert dark["light"] < 60
@@ -147,14 +144,14 @@ def test_the_keyboard_reaches_everything(opened):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_landmarks_and_headings(opened, name):
+def test_landmarks_and_headings(shown, name):
     """One banner, one main, one footer, one first heading, and no level is left out."""
-    with opened(name) as found:
-        count = "['body > header', 'main', 'body > footer', 'h1'].map(s => document.querySelectorAll(s).length)"
-        assert found.page.evaluate(count) == [1, 1, 1, 1]
-        levels = found.page.evaluate("[...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map(h => +h.tagName[1])")
-        assert [(a, b) for a, b in pairwise(levels) if b > a + 1] == []
-        assert found.page.evaluate("document.documentElement.lang") == "en"
+    page = shown(name)
+    count = "['body > header', 'main', 'body > footer', 'h1'].map(s => document.querySelectorAll(s).length)"
+    assert page.evaluate(count) == [1, 1, 1, 1]
+    levels = page.evaluate("[...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map(h => +h.tagName[1])")
+    assert [(a, b) for a, b in pairwise(levels) if b > a + 1] == []
+    assert page.evaluate("document.documentElement.lang") == "en"
 
 
 @pytest.mark.parametrize("name", ["every_state", "hostile"])
@@ -168,7 +165,7 @@ def test_it_prints_whole(opened, name):
 
 def test_folded_records_show_on_paper(opened):
     """On paper a folded record's content is visible, in black on white also in the dark theme."""
-    with opened("every_state", scheme="dark") as found:
+    with opened("every_state", color_scheme="dark") as found:
         shown = "[...document.querySelectorAll('details:not([open]) .record-body')].map(e => e.checkVisibility())"
         assert set(found.page.evaluate(shown)) == {False}
         found.page.emulate_media(media="print", color_scheme="dark")
@@ -188,10 +185,9 @@ def test_charts_have_names(opened):
 
 
 @pytest.mark.parametrize("width", [320, 1280])
-def test_chart_labels_do_not_collide(opened, width):
+def test_chart_labels_do_not_collide(shown, width):
     """No two labels of a chart overlap and none leaves the chart, on a telephone as on a desk."""
-    with opened("every_state", width=width) as found:
-        collisions = """[...document.querySelectorAll('svg.chart')].flatMap(svg => {
+    collisions = """[...document.querySelectorAll('svg.chart')].flatMap(svg => {
           const frame = svg.getBoundingClientRect();
           const boxes = [...svg.querySelectorAll('text')].map(t => [t.textContent, t.getBoundingClientRect()]);
           const out = boxes.filter(([, b]) => b.left < frame.left - 1 || b.right > frame.right + 1).map(([t]) => t);
@@ -199,4 +195,4 @@ def test_chart_labels_do_not_collide(opened, width):
             a.left < b.right && b.left < a.right && a.top < b.bottom - 3 && b.top < a.bottom - 3).map(([u]) => [t, u]));
           return [...out, ...hits];
         })"""
-        assert found.page.evaluate(collisions) == []
+    assert shown("every_state", width=width).evaluate(collisions) == []

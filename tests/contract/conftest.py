@@ -1,6 +1,7 @@
 """What the contract tests look at: the source tree as text, never as imported code."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,9 +41,10 @@ class Tree:
     def __init__(self, source: Path) -> None:
         self.source = source
 
+    @cache  # noqa: B019 -- a tree is looked at once; whoever changes it makes another
     def modules(self):
-        for path in sorted((self.source / PACKAGE).rglob("*.py")):
-            yield path, ast.parse(path.read_text(encoding="utf-8"))
+        paths = sorted((self.source / PACKAGE).rglob("*.py"))
+        return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
 
     def package_of(self, path: Path) -> str:
         parts = path.relative_to(self.source / PACKAGE).parts

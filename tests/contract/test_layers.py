@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,8 +40,8 @@ def test_no_upward_import(library):
 )
 def test_a_planted_upward_import_is_found(root, tmp_path, tree_of, planted):
     """An upward, sideways, lazy, relative or unranked import in `configuration` is reported with file and line; then it is clean again."""
-    copy = tmp_path / "src"
-    shutil.copytree(root / "src" / "capliquify_ops", copy / "capliquify_ops", ignore=shutil.ignore_patterns("__pycache__"))
+    copy, package = tmp_path / "src", Path("capliquify_ops", "configuration")
+    shutil.copytree(root / "src" / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
     module = copy / "capliquify_ops" / "configuration" / "planted.py"
     assert list(tree_of(copy).upward_imports()) == []
     module.write_text(planted)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from capliquify_ops.cli import main
 from capliquify_ops.configuration import Target, TargetClass, load_settings
 from capliquify_ops.database import masked, operator
 from capliquify_ops.database.dsn import parts
@@ -21,21 +22,17 @@ PASSWORD = "wr0ng-p4ssword-7f"
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, forked):
     """Runs capliquify-ops in a folder of its own, without any variable of ours."""
 
     def command(*arguments, **environment):
-        base = {key: value for key, value in os.environ.items() if not key.startswith(("CAPLIQUIFY", "DATABASE_URL", "PG"))}
-        return subprocess.run(
-            [sys.executable, "-m", "capliquify_ops.cli", *arguments],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env=base | environment,
-            stdin=subprocess.DEVNULL,
-            timeout=120,
-            check=False,
-        )
+        own = ("CAPLIQUIFY", "DATABASE_URL", "PG")
+        env = {key: value for key, value in os.environ.items() if not key.startswith(own)} | environment
+        if "PYTHONIOENCODING" not in environment:
+            return forked(lambda: main(arguments), cwd=tmp_path, env=env)
+        # Only a Python that starts looks at its encoding.
+        program = [sys.executable, "-m", "capliquify_ops.cli", *arguments]
+        return subprocess.run(program, capture_output=True, text=True, cwd=tmp_path, env=env, check=False)
 
     return command
 

@@ -31,7 +31,7 @@ def test_good(require):
 
 
 @pytest.fixture
-def gate(tmp_path, database):
+def gate(tmp_path, database, forked):
     """Runs pytest on a suite of one file against this test's database; returns exit code, output and signoff.json."""
     (tmp_path / "observer.url").write_text(database.observer_url.reveal())
     (tmp_path / "gate.toml").write_text('[targets.here]\nclass = "loopback"\ndatabase_url_file = "observer.url"\n')
@@ -64,9 +64,9 @@ def gate(tmp_path, database):
 
         def run(self, body, *options, **environment):
             self.write(body)
-            done = subprocess.run(
-                self.command(*options), capture_output=True, text=True, cwd=tmp_path, env=os.environ | environment, check=False
-            )
+            sys.path.insert(0, str(tmp_path))
+            done = forked(lambda: pytest.main(self.command(*options)[3:]), cwd=tmp_path, env=os.environ | environment)
+            sys.path.remove(str(tmp_path))
             self.output = done.stdout + done.stderr
             self.code = done.returncode
             return self

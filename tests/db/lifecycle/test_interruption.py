@@ -11,7 +11,7 @@ import pytest
 from capliquify_ops.database import fill
 from capliquify_ops.tenants.ownership import as_owner
 
-SAMPLE = 14
+SAMPLE = 10
 
 
 def _matrix():
@@ -33,8 +33,9 @@ def test_a_sample_of_the_matrix(matrix):
     cases = matrix.cases()
     assert len(cases) > 400
     assert {case.scenario for case in cases} >= {"create", "purge --now", "purge --undo", "suspend"}
-    last = {case.scenario: case for case in cases}
-    ended = [matrix.run(case) for case in (*random.Random(3).sample(cases, SAMPLE), *last.values())]
+    dice = random.Random(3)
+    last = list({case.scenario: case for case in cases}.values())
+    ended = [matrix.run(case) for case in (*dice.sample(cases, SAMPLE), *dice.sample(last, SAMPLE // 2))]
     assert [each for each in ended if each.wrong] == []
     assert {each.settled for each in ended} == {"finished", "had happened", "undone"}
 

@@ -850,7 +850,7 @@ def test_every_built_check_is_provoked():
 
 def test_the_sample_holds_a_fault_of_each_check(make):
     """What `make test` runs of the faults is one of each check's own, the same each time."""
-    cases = [("test_a_fault_is_found", check, name) for check, name in FAULTS]
+    cases = [("test_provoked.py::test_a_fault_is_found", check, name) for check, name in FAULTS]
     kept = make.sample(cases)
     assert sorted(check for _, check, _ in kept) == sorted(BUILT)
     assert kept == make.sample(reversed(cases))
