@@ -32,9 +32,17 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "whole: of a large matrix, and not of the sample that runs without --whole")
     if hasattr(config, "workerinput") or config.option.collectonly or not _wants_server(config):
         return
     config.stash[SERVER] = embedded.start(service=False, postgres_settings={"max_connections": "200"})
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--whole"):
+        out = [item for item in items if item.get_closest_marker("whole")]
+        items[:] = [item for item in items if item not in set(out)]
+        config.hook.pytest_deselected(items=out)
 
 
 def _wants_server(config):

@@ -16,22 +16,19 @@ def _header(text, key):
     return found and json.loads(found[1])
 
 
-def pytest_generate_tests(metafunc):
-    """The older server gets every third file, unless `--whole` asks for all: what differs between them is what `only` says."""
-    if "path" not in metafunc.fixturenames:
-        return
-    cases = []
+def _cases():
+    """Every file with both servers; without --whole the older one gets every third: what differs between them is what `only` says."""
     for place, path in enumerate(CORPUS):
         text = path.read_text(encoding="utf-8")
         since, only = _header(text, "since") or 0, _header(text, "only")
-        is_sampled = only or place % 3 == 0 or metafunc.config.getoption("--whole")
         for major in (18, 15):
-            if major >= since and only in {None, major} and (major == 18 or is_sampled):
-                mark = pytest.mark.xdist_group(f"oracle_{major}")
-                cases.append(pytest.param(major, path, id=f"{path.stem}-{major}", marks=mark))
-    metafunc.parametrize(("oracle", "path"), cases, indirect=["oracle"])
+            if major >= since and only in {None, major}:
+                is_sampled = major == 18 or only or place % 3 == 0
+                marks = [pytest.mark.xdist_group(f"oracle_{major}"), *([] if is_sampled else [pytest.mark.whole])]
+                yield pytest.param(major, path, id=f"{path.stem}-{major}", marks=marks)
 
 
+@pytest.mark.parametrize(("oracle", "path"), list(_cases()), indirect=["oracle"])
 def test_the_corpus_is_carried_byte_for_byte(oracle, path):
     """A schema of the corpus is restored by psql so that pg_dump cannot tell the difference, and so that rows hash the same."""
     sql = path.read_text(encoding="utf-8")
