@@ -7,12 +7,14 @@ import sys
 import tempfile
 import warnings
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from capliquify_ops.cli.commands import application
 from capliquify_ops.database import operator
 from capliquify_ops.database.identifiers import fill
 from capliquify_ops.model.roles import Roles
@@ -165,6 +167,9 @@ def forked():
 
     The function returns the exit code or raises SystemExit. Environment, folder and streams are the program's own.
     """
+    application()
+    for name in ("pytest_plugin.gate", "signoff.report", "preflight.doctor"):
+        import_module(f"capliquify_ops.{name}")
 
     def run(program, *, cwd, env):
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:

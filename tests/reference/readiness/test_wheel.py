@@ -67,7 +67,7 @@ def test_readiness_runs_from_the_wheel(wheel, tmp_path):
             "--target",
             "embedded",
             "-k",
-            "own_rows or registry or viewer_refused_write",
+            "own_rows or registry or viewer_refused_write or sees_only",
         ],
         cwd=tmp_path,
         env=environment,
@@ -79,5 +79,6 @@ def test_readiness_runs_from_the_wheel(wheel, tmp_path):
     assert done.returncode == 1, done.stdout + done.stderr
     boxes = json.loads((tmp_path / ".readiness" / "signoff.json").read_text())["boxes"]
     passed = {record["check"] for box in boxes for record in box["records"] if record["state"] == "passed"}
-    assert passed == {"int_15_viewer_refused_write", "registry_catalogue", "sec_015_own_rows_only"}
+    own = {"sec_015_own_rows_only", "int_16_a_sees_only_a", "int_17_b_sees_only_b"}
+    assert passed == {"int_15_viewer_refused_write", "registry_catalogue", *own}
     assert (tmp_path / ".readiness" / "report" / "index.html").is_file()

@@ -1,5 +1,6 @@
 """A stack leaves nothing behind, however it ends."""
 
+import itertools
 import os
 import shutil
 import signal
@@ -103,11 +104,7 @@ STEPS = (
     "postgres/data/postmaster.pid",
     "service.log",
 )
-ENDS = [(step, signal.SIGTERM) for step in STEPS] + [
-    (STEPS[1], signal.SIGINT),
-    (STEPS[3], signal.SIGHUP),
-    (STEPS[4], "closed pipe"),
-]
+ENDS = list(zip(STEPS, itertools.cycle((signal.SIGTERM, "closed pipe", signal.SIGINT, signal.SIGHUP))))
 
 
 @pytest.mark.parametrize(("reached", "how"), ENDS, ids=str)
