@@ -6,6 +6,7 @@ Settings are applied by SET LOCAL in each transaction and never as start-up opti
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import psycopg
@@ -24,13 +25,8 @@ T = TypeVar("T")
 Value = object
 Query = str | sql.SQL | sql.Composed
 CONNECT_TIMEOUT_S = 5
-_APPLY = """
-SELECT pg_catalog.set_config('statement_timeout', %(statement)s, true),
-       pg_catalog.set_config('lock_timeout', %(lock)s, true),
-       pg_catalog.set_config('idle_in_transaction_session_timeout', %(idle)s, true),
-       pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
-       pg_catalog.set_config('TimeZone', 'UTC', true),
-       pg_catalog.set_config('application_name', %(name)s, true)"""
+_SETTINGS = {"search_path": "pg_catalog, pg_temp", "TimeZone": "UTC"}
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +48,17 @@ class Session:
         self.read_only = read_only
 
     @contextmanager
-    def transaction(self) -> Iterator["Session"]:
-        """Open a transaction with the session's limits; nested calls are savepoints."""
+    def transaction(self, settings: Mapping[str, str] = _NONE) -> Iterator["Session"]:
+        """Open a transaction with the session's limits, and with settings of its own; nested calls are savepoints."""
         with translated(), self._connection.transaction():
-            self._apply()
+            self._limit(settings)
             yield self
 
     @contextmanager
-    def snapshot(self, limits: SessionLimits, *, read_only: bool = True) -> Iterator["Session"]:
-        """Open a transaction whose every statement sees the same moment, under limits of its own.
+    def snapshot(
+        self, limits: SessionLimits, *, read_only: bool = True, settings: Mapping[str, str] = _NONE
+    ) -> Iterator["Session"]:
+        """Open a transaction whose every statement sees the same moment, under limits and with settings of its own.
 
         The moment is that of the first query: locks that are taken before it are held by then.
         """
@@ -71,23 +69,54 @@ class Session:
         )
         self._limits = limits
         try:
-            with self.transaction():
+            with self.transaction(settings):
                 yield self
         finally:
             self._limits = before
             if not self._connection.closed:
                 self._connection.isolation_level, self._connection.read_only = isolation, was
 
-    def _apply(self) -> None:
+    def _limit(self, settings: Mapping[str, str]) -> None:
         limits = self._limits
-        values = {"statement": f"{limits.statement_ms}ms", "lock": f"{limits.lock_ms}ms", "idle": f"{limits.idle_ms}ms"}
-        self._connection.execute(_APPLY, values | {"name": f"capliquify_ops {self._purpose}"[:63]})
+        values = {
+            "statement_timeout": f"{limits.statement_ms}ms",
+            "lock_timeout": f"{limits.lock_ms}ms",
+            "idle_in_transaction_session_timeout": f"{limits.idle_ms}ms",
+            "application_name": f"capliquify_ops {self._purpose}"[:63],
+        }
+        self.apply({**_SETTINGS, **values, **settings})
+
+    def apply(self, settings: Mapping[str, str]) -> None:
+        """Apply settings until the transaction ends, in one statement."""
+        self._inside()
+        values = [text for pair in settings.items() for text in pair]
+        calls = ", ".join(["pg_catalog.set_config(%s, %s, true)"] * len(settings))
+        with translated():
+            self._connection.execute(f"SELECT {calls}", values)
 
     def rows(self, query: Statement | Query, row: type[T], params: Mapping[str, Value] | None = None) -> list[T]:
         """Run one statement and return its rows as `row(*columns)`, in their order."""
         self._inside()
         with translated(), self._connection.cursor(row_factory=args_row(row)) as cursor:
             return cursor.execute(_text(query), params).fetchall()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Send the statements of `ask` without waiting for one another's rows: a round trip for all of them."""
+        self._inside()
+        with translated(), self._connection.pipeline():
+            yield
+
+    def ask(self, query: Statement | Query, row: type[T], params: Mapping[str, Value] | None = None) -> Callable[[], list[T]]:
+        """Send one statement within `together`, and return what gives its rows as `rows` does: after all have been sent."""
+        cursor = self._connection.cursor(row_factory=args_row(row))
+        cursor.execute(_text(query), params)
+
+        def answer() -> list[T]:
+            with translated(), cursor:
+                return cursor.fetchall()
+
+        return answer
 
     def mappings(self, query: Statement | Query, params: Mapping[str, Value] | None = None) -> list[dict[str, Any]]:
         """Run one statement and return its rows by column name: for shapes only known at run time."""

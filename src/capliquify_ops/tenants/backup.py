@@ -1,7 +1,7 @@
 """Back one tenant up: its schema and its rows in the shared tables, as one consistent snapshot in one file."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,6 @@ from capliquify_ops.tenants.archive.manifest import FORMAT, Manifest, Needs, Ori
 from capliquify_ops.tenants.archive.shared import shared_tables
 from capliquify_ops.tenants.audit import facts_of
 from capliquify_ops.tenants.definitions import Definition, define
-from capliquify_ops.tenants.definitions.reading import schema_of
 from capliquify_ops.tenants.registry import PRODUCT_REGISTRY, Tenant, find, registry_names
 from capliquify_ops.tenants.renaming import names_schema
 
@@ -27,6 +26,8 @@ LIMITS = SessionLimits(statement_ms=0, lock_ms=10_000, idle_ms=300_000)
 """A large table takes as long as it takes; a lock that somebody else holds does not."""
 _PLANNING = {"plan_cache_mode": "force_generic_plan", "jit": "off"}
 """Statements that are prepared are planned once: all tenants are alike to them, and planning costs as much as running."""
+READING = {**_PLANNING, **script.OUTPUT, "row_security": "off"}
+"""Settings of a transaction that reads. Rows that a policy hides have to be an error: off means so. Shared tables are checked."""
 _ATTEMPTS = 3
 _PACKAGE = "capliquify_ops.tenants.archive"
 Write = Callable[[BinaryIO], tuple[str, int, Manifest]]
@@ -88,26 +89,21 @@ def written(output: Path, write: Write) -> Receipt:
 def write_archive(session: Session, source: Source, file: BinaryIO, *, tool: str) -> tuple[str, int, Manifest]:
     """Write one archive to an open file and return its SHA-256, its size and its manifest. Raises as `backup`."""
     archive = ArchiveWriter(file)
-    with session.snapshot(LIMITS):
-        script.apply(session, _PLANNING)
-        schema = schema_of(session, source.schema).oid
-        before = session.value(load(_PACKAGE, "changes"), {"schema": schema})
+    with session.snapshot(LIMITS, settings=READING):
+        before = session.value(load(_PACKAGE, "changes"), {"schema": source.schema})
         manifest = write_script(session, source, archive, tool=tool)
-    with session.transaction():
-        script.apply(session, _PLANNING)
-        if session.value(load(_PACKAGE, "changes"), {"schema": schema}) != before:
+    with session.transaction(_PLANNING):
+        if session.value(load(_PACKAGE, "changes"), {"schema": source.schema}) != before:
             raise SchemaChanged(f"The schema {source.schema} was changed while it was read.", hint="Run the backup again.")
     return archive.close(canonical(manifest)), archive.bytes, manifest
 
 
 def write_script(session: Session, source: Source, archive: ArchiveWriter, *, tool: str) -> Manifest:
-    """Write the script within the open transaction and return the manifest. Raises as `backup`."""
-    # Rows that a policy hides from this role have to be an error: off means so. Shared tables are checked by name.
-    script.apply(session, {**script.OUTPUT, "row_security": "off"})
+    """Write the script within a transaction with READING and return the manifest. Raises as `backup`."""
     definition = define(session, source.schema)
-    script.refuse_long_rows(session, definition)
+    filled = script.filled_tables(session, definition)
     writer = script.ScriptWriter(archive)
-    sequences = _write(session, source, definition, writer)
+    sequences = _write(session, source, definition, filled, writer)
     return described(session, source, writer, tool=tool, definition=definition, sequences=sequences)
 
 
@@ -138,12 +134,14 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def _write(session: Session, source: Source, definition: Definition, writer: script.ScriptWriter) -> list[script.Value]:
+def _write(
+    session: Session, source: Source, definition: Definition, filled: Container[int], writer: script.ScriptWriter
+) -> list[script.Value]:
     writer.settings()
     writer.statements("before", definition.before)
     write_shared(session, source, writer)
     for own in definition.tables:
-        writer.rows(session, own)
+        writer.rows(session if own.oid in filled else None, own)
     sequences = script.sequence_values(session, definition.sequences)
     writer.statements("sequences", [script.setval(name, value, called=called) for name, value, called in sequences])
     writer.statements("after", definition.after)
@@ -151,16 +149,16 @@ def _write(session: Session, source: Source, definition: Definition, writer: scr
 
 
 def write_shared(session: Session, source: Source, writer: script.ScriptWriter) -> None:
-    """Write the tenant's rows of the shared tables within the open transaction; nothing for a schema without a tenant."""
+    """Write the tenant's rows of the shared tables within a transaction with READING; nothing for a schema without a tenant."""
     if source.tenant is None:
         return
     names = registry_names(source.registry)
     schema = names["registry_schema"]
     # Its own policies give a tenant's rows to whoever says whose they are.
-    script.apply(session, {"row_security": "on", "app.tenant_id": str(source.tenant.id)})
+    session.apply({"row_security": "on", "app.tenant_id": str(source.tenant.id)})
     for table in shared_tables(session, (schema, names["registry_table"]), source.shared):
         writer.shared(session, schema, table, source.tenant)
-    script.apply(session, {"row_security": "off"})
+    session.apply({"row_security": "off"})
 
 
 def described(

@@ -78,7 +78,7 @@ def _copy(session: Session, definition: Definition, new: creation.NewTenant) -> 
     """Make the copy under the source's name, while the source has stepped aside in this transaction; return the rows."""
     aside = f"cloning_{new.id.hex}"
     session.execute(fill('ALTER SCHEMA :"old" RENAME TO :"new"', {"old": definition.schema, "new": aside}))
-    script.apply(session, script.INPUT)
+    session.apply(script.INPUT)
     _run(session, definition.before)
     rows = sum(_copy_rows(session, definition, table.name, table.columns, aside) for table in definition.tables)
     if name := session.value(_REWRITTEN, {"tables": [table.oid for table in definition.tables]}):

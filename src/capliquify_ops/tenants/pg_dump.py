@@ -16,7 +16,7 @@ from capliquify_ops.model.secret import Secret
 from capliquify_ops.tenants.archive.frames import ArchiveWriter
 from capliquify_ops.tenants.archive.manifest import Manifest, Section
 from capliquify_ops.tenants.archive.script import ScriptWriter
-from capliquify_ops.tenants.backup import LIMITS, Source, described, write_shared
+from capliquify_ops.tenants.backup import LIMITS, READING, Source, described, write_shared
 
 _INSTALLED = "/usr/lib/postgresql"
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
@@ -33,7 +33,7 @@ def dump_archive(
     """
     archive = ArchiveWriter(file)
     writer = ScriptWriter(archive)
-    with session.snapshot(LIMITS):
+    with session.snapshot(LIMITS, settings=READING):
         command = [str(program or _right_program(session.server_major))]
         snapshot = session.value("SELECT pg_catalog.pg_export_snapshot()")
         write_shared(session, source, writer)

@@ -14,7 +14,7 @@ from capliquify_ops.tenants.archive.manifest import Manifest
 from capliquify_ops.tenants.archive.naming import file_name
 from capliquify_ops.tenants.archive.opening import open_archive
 from capliquify_ops.tenants.archiver import ArchiveReceipt
-from capliquify_ops.tenants.backup import LIMITS, Source, new_file, write_script
+from capliquify_ops.tenants.backup import LIMITS, READING, Source, new_file, write_script
 from capliquify_ops.tenants.ownership import as_owner
 from capliquify_ops.tenants.quarantine import Reason, back_acts, quarantined
 from capliquify_ops.tenants.registry import Tenant
@@ -46,7 +46,7 @@ class FolderArchiver:
         with new_file(path) as file:
             archive = ArchiveWriter(file)
             try:
-                with session.snapshot(LIMITS, read_only=False):
+                with session.snapshot(LIMITS, read_only=False, settings=READING):
                     manifest = self._written(session, tenant, schema_name, archive)
                     raise _NothingKept  # noqa: TRY301 -- the way to roll back
             except _NothingKept:

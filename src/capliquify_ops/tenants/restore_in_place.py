@@ -7,7 +7,6 @@ from capliquify_ops.model.errors import TenantConflict
 from capliquify_ops.model.names import SchemaName
 from capliquify_ops.model.plan import Plan, Step
 from capliquify_ops.model.roles import Roles
-from capliquify_ops.tenants.archive import script
 from capliquify_ops.tenants.archive.loading import load_archive
 from capliquify_ops.tenants.archive.opening import Archive
 from capliquify_ops.tenants.audit import facts_of, write_audit
@@ -82,7 +81,7 @@ def restore_in_place(
             load_archive(session, archive, shared=False, progress=progress)
             # Writers that have begun end before the swap; who comes then waits, and finds the restored tables. Not for long:
             # behind somebody who does not end, everybody else of the tenant would queue.
-            script.apply(session, {"lock_timeout": f"{SessionLimits().lock_ms}ms"})
+            session.apply({"lock_timeout": f"{SessionLimits().lock_ms}ms"})
             hold_tables(session, aside)
             after = {**facts(archive, tenant), "quarantined": aside}
             plan = _plan(archive, tenant, aside, rights)

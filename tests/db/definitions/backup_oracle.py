@@ -130,7 +130,7 @@ class Oracle:
 
     def _content(self, manifest):
         with operator(self.target, "oracle") as session, session.transaction():
-            script.apply(session, script.OUTPUT)
+            session.apply(script.OUTPUT)
             rows = []
             for section in manifest.tables:
                 columns = f" ({', '.join(section.columns)})" if section.columns else ""

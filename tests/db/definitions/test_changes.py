@@ -44,8 +44,7 @@ NO_CHANGES = (
 
 def _number(session):
     statement = load("capliquify_ops.tenants.archive", "changes")
-    oid = session.value("SELECT oid FROM pg_namespace WHERE nspname = 'changing'")
-    return session.value(statement, {"schema": oid})
+    return session.value(statement, {"schema": "changing"})
 
 
 @pytest.fixture(scope="module")

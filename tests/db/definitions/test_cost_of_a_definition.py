@@ -59,17 +59,22 @@ def _numbered(query):
 def test_no_statement_scans_the_catalogue_of_a_fleet(many, monkeypatch):
     """No plan, for these values or for any, reads a whole catalogue that grows with the number of tenants."""
     database, schema = many
-    asked, rows = [], Session.rows
+    asked = []
 
-    def recorded(session, query, row, params=None):
-        asked.append((query, params))
-        return rows(session, query, row, params)
+    def recorded(method):
+        def call(session, query, row, params=None):
+            asked.append((query, params))
+            return method(session, query, row, params)
 
-    monkeypatch.setattr(Session, "rows", recorded)
+        return call
+
+    for name in ("rows", "ask"):
+        monkeypatch.setattr(Session, name, recorded(getattr(Session, name)))
     with observer(database.observer_url, "test") as session, session.transaction():
-        oid = define(session, schema).oid
-        asked.append((load("capliquify_ops.tenants.archive", "changes"), {"schema": oid}))
-        assert len(asked) > 8
+        tables = [table.oid for table in define(session, schema).tables]
+        asked.append((load("capliquify_ops.tenants.archive", "changes"), {"schema": schema}))
+        asked.append((load("capliquify_ops.tenants.archive", "sizes"), {"tables": tables, "at_least": 1}))
+        assert len(asked) > 10
         for query, params in asked:
             plans = [_plan(session, "", query.text, params)]
             plans.append(_plan(session, "GENERIC_PLAN, ", _numbered(query), None))

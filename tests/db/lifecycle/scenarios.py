@@ -19,7 +19,7 @@ from capliquify_ops.tenants.activate import activate
 from capliquify_ops.tenants.archive.frames import ArchiveWriter
 from capliquify_ops.tenants.archive.opening import open_archive
 from capliquify_ops.tenants.audit import audit_of
-from capliquify_ops.tenants.backup import LIMITS, Source, write_script
+from capliquify_ops.tenants.backup import LIMITS, READING, Source, write_script
 from capliquify_ops.tenants.cancel import cancel
 from capliquify_ops.tenants.change_tier import change_tier
 from capliquify_ops.tenants.clone import clone
@@ -116,7 +116,7 @@ def _archived(stage):
         tenant = find(session, stage.slug)
     with _archive_file(stage).open("wb") as file:
         archive = ArchiveWriter(file)
-        with session.snapshot(LIMITS, read_only=False), as_owner(session, stage.roles):
+        with session.snapshot(LIMITS, read_only=False, settings=READING), as_owner(session, stage.roles):
             manifest = write_script(session, Source(tenant.schema_name, tenant), archive, tool="scenario")
         archive.close(canonical(manifest))
 

@@ -36,6 +36,12 @@ def test_a_sample_of_the_matrix(matrix):
     dice = random.Random(3)
     last = list({case.scenario: case for case in cases}.values())
     ended = [matrix.run(case) for case in (*dice.sample(cases, SAMPLE), *dice.sample(last, SAMPLE // 2))]
+    # Between the quarantine and the drop the matrix goes back instead of on, every third time.
+    between = [case for case in cases if case.scenario.startswith("purge") and case.at % 3 == 0]
+    for case in dice.sample(between, len(between)):
+        if "undone" in {each.settled for each in ended}:
+            break
+        ended.append(matrix.run(case))
     assert [each for each in ended if each.wrong] == []
     assert {each.settled for each in ended} == {"finished", "had happened", "undone"}
 

@@ -11,7 +11,7 @@ from capliquify_ops.tenants.archive import script
 from capliquify_ops.tenants.archive.frames import script_of
 from capliquify_ops.tenants.archive.manifest import Manifest, Section
 from capliquify_ops.tenants.archive.opening import Archive
-from capliquify_ops.tenants.archive.rows import count
+from capliquify_ops.tenants.archive.rows import count, count_stream
 from capliquify_ops.tenants.definitions import define
 
 
@@ -39,7 +39,7 @@ def load_archive(session: Session, archive: Archive, *, shared: bool, progress: 
     `shared` loads the rows in the shared tables too. `progress` is told the bytes of the script that are done. Raises
     ArchiveRefused when what arrived is not what the manifest says; the transaction must not be committed then.
     """
-    script.apply(session, {**script.INPUT, "maintenance_work_mem": _MEMORY, "lock_timeout": _LOCK})
+    session.apply({**script.INPUT, "maintenance_work_mem": _MEMORY, "lock_timeout": _LOCK})
     done, is_compared, role = 0, False, session.value("SELECT current_user")
     with script_of(archive.file) as file:
         for section in archive.manifest.sections:
@@ -105,7 +105,12 @@ def _named(section: Section) -> str:
 
 def _compare_rows(session: Session, manifest: Manifest) -> None:
     for section in manifest.tables:
-        with session.copy_out(composed(f"COPY {_named(section)} TO STDOUT")) as lines:
+        query = composed(f"COPY {_named(section)} TO STDOUT")
+        with session.copy_out(query) as lines:
+            if count_stream(lines) == (section.rows, section.stream):
+                continue
+        # In another order they are the same rows; older archives have no hash of the stream.
+        with session.copy_out(query) as lines:
             found = count(lines)
         if (found.rows, found.hash) != (section.rows, section.content):
             what = f"{found.rows} rows instead of {section.rows}" if found.rows != section.rows else "other values"

@@ -15,8 +15,8 @@ FORMAT = 1
 class Section:
     """A stretch of the script: `kind` is settings, before, shared, rows, sequences or after; `bytes` before compression.
 
-    Of a table (rows, shared): its name and columns as SQL, its rows, and the content hash of archive/rows.py. `head` is the
-    length of the statement's first line.
+    Of a table (rows, shared): its name and columns as SQL, its rows, and the two hashes of archive/rows.py (of rows alone).
+    `head` is the length of the statement's first line.
     """
 
     kind: str
@@ -26,6 +26,7 @@ class Section:
     rows: int = 0
     content: str = ""
     head: int = 0
+    stream: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,21 @@
 """Write the script of one schema: settings, definitions, shared rows, rows, sequence values, keys and rights."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from capliquify_ops.database import Session, literal, load
 from capliquify_ops.database.identifiers import composed
 from capliquify_ops.model.errors import DefinitionsRefused, StatementFailed
 from capliquify_ops.tenants.archive.frames import ArchiveWriter
 from capliquify_ops.tenants.archive.manifest import Section
-from capliquify_ops.tenants.archive.rows import Content, write_rows
+from capliquify_ops.tenants.archive.rows import Content, no_rows, write_rows
 from capliquify_ops.tenants.archive.shared import ROWS_PER_STATEMENT, SharedTable, insert_head, rows_of
 from capliquify_ops.tenants.definitions import DataTable, Definition
 from capliquify_ops.tenants.registry import Tenant
 
+_PACKAGE = "capliquify_ops.tenants.archive"
 Value = tuple[str, int, bool]
 """A sequence: its name as SQL, its last value, whether that was given out."""
 OUTPUT: dict[str, str] = {
@@ -46,6 +48,14 @@ _WORTH_MEASURING = 1 << 20
 _TOO_LONG = frozenset({"54000", "XX000"})
 
 
+class _Size(NamedTuple):
+    """A table; `length` is SQL for how long a row's line is at least, where it is worth measuring."""
+
+    oid: int
+    has_pages: bool
+    length: str | None
+
+
 @dataclass(slots=True)
 class ScriptWriter:
     """Writes sections of a script and keeps what the manifest says of them."""
@@ -65,20 +75,24 @@ class ScriptWriter:
         # A function, since a setting that a later server no longer knows must not stop the rest.
         self.statements("settings", [f"SET {name} = {_setting(value)}" for name, value in INPUT.items()])
 
-    def rows(self, session: Session, table: DataTable) -> None:
-        """Write a table's rows as one COPY."""
+    def rows(self, session: Session | None, table: DataTable) -> None:
+        """Write a table's rows as one COPY. Without a session there are none."""
         columns = f" ({', '.join(table.columns)})" if table.columns else ""
         head = f"COPY {table.name}{columns} FROM stdin;\n".encode()
         start = self.archive.script_bytes
         self.archive.write(head)
-        try:
-            with session.copy_out(composed(f"COPY {table.name}{columns} TO STDOUT")) as lines:
-                content = write_rows(lines, self.archive.write)
-        except StatementFailed as fault:
-            raise (_too_long(table) if fault.sqlstate in _TOO_LONG else fault) from None
+        content = self._copied(session, table, f"COPY {table.name}{columns} TO STDOUT") if session else no_rows()
         self.archive.write(b"\\.\n")
         size = self.archive.script_bytes - start
-        self.sections.append(Section("rows", size, table.name, table.columns, content.rows, content.hash, len(head)))
+        hashes = {"content": content.hash, "stream": content.stream}
+        self.sections.append(Section("rows", size, table.name, table.columns, content.rows, head=len(head), **hashes))
+
+    def _copied(self, session: Session, table: DataTable, query: str) -> Content:
+        try:
+            with session.copy_out(composed(query)) as lines:
+                return write_rows(lines, self.archive.write)
+        except StatementFailed as fault:
+            raise (_too_long(table) if fault.sqlstate in _TOO_LONG else fault) from None
 
     def shared(self, session: Session, schema: str, table: SharedTable, tenant: Tenant) -> None:
         """Write the tenant's rows of a shared table, some hundred a statement."""
@@ -107,17 +121,20 @@ class ScriptWriter:
             write()
 
 
-def refuse_long_rows(session: Session, definition: Definition) -> None:
-    """Raise DefinitionsRefused for a table with a row that COPY cannot carry, before anything is written."""
+def filled_tables(session: Session, definition: Definition) -> set[int]:
+    """Return the tables that may hold rows.
+
+    Raises DefinitionsRefused for one with a row that COPY cannot carry, before anything is written.
+    """
     names = {table.oid: table for table in definition.tables}
-    values = {"tables": sorted(names), "at_least": _WORTH_MEASURING}
     if not names:
-        return
-    for row in session.mappings(load("capliquify_ops.tenants.archive", "large"), values):
-        table = names[row["oid"]]
-        query = composed(f"SELECT EXISTS (SELECT 1 FROM {table.name} WHERE {row['length']} > {LINE_LIMIT})")
+        return set()
+    found = session.rows(load(_PACKAGE, "sizes"), _Size, {"tables": sorted(names), "at_least": _WORTH_MEASURING})
+    for oid, length in ((size.oid, size.length) for size in found if size.length):
+        query = composed(f"SELECT EXISTS (SELECT 1 FROM {names[oid].name} WHERE {length} > {LINE_LIMIT})")
         if session.value(query):
-            raise _too_long(table)
+            raise _too_long(names[oid])
+    return {size.oid for size in found if size.has_pages}
 
 
 def sequence_values(session: Session, names: Sequence[str]) -> list[Value]:
@@ -131,13 +148,6 @@ def sequence_values(session: Session, names: Sequence[str]) -> list[Value]:
 def setval(name: str, value: int, *, called: bool) -> str:
     """Return the statement that sets a sequence."""
     return f"SELECT pg_catalog.setval({literal(name)}, {value}, {'true' if called else 'false'})"
-
-
-def apply(session: Session, settings: Mapping[str, str]) -> None:
-    """Apply settings until the transaction ends."""
-    names = {f"n{i}": name for i, name in enumerate(settings)} | {f"v{i}": value for i, value in enumerate(settings.values())}
-    calls = ", ".join(f"pg_catalog.set_config(%(n{i})s, %(v{i})s, true)" for i in range(len(settings)))
-    session.value(f"SELECT {calls}", names)
 
 
 def _setting(value: str) -> str:

@@ -1,7 +1,7 @@
 """Read what is in one schema, at the price of that schema: every statement starts from OIDs that pg_depend gave."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -52,98 +52,130 @@ class Read:
     statistics: list[rows.Statistics]
     sequences: dict[int, rows.Sequence]
     extensions: dict[int, rows.Extension]
+    comments: list[rows.Comment]
     refused: list[str]
     left_out: list[str]
     outside: list[str]
 
 
-def schema_of(session: Session, name: str) -> rows.SchemaRow:
-    """Return a schema by its name. Raises TenantConflict when it does not exist."""
-    if found := session.rows(load(_PACKAGE, "schema"), rows.SchemaRow, {"name": name}):
-        return found[0]
-    message = f"The schema {name!r} does not exist, although the registry names it."
-    raise TenantConflict(message, hint="See: capliquify-ops tenant verify")
-
-
 def read(session: Session, name: str) -> Read:
-    """Read a schema within the open transaction."""
-    schema = schema_of(session, name)
-    edges = _edges(session, schema.oid)
+    """Read a schema within the open transaction, in two round trips. Raises TenantConflict when it does not exist."""
+    with session.together():
+        asked_schema = session.ask(load(_PACKAGE, "schema"), rows.SchemaRow, {"name": name})
+        asked_edges = session.ask(load(_PACKAGE, "edges"), rows.EdgeRow, {"name": name})
+        schema, edges = _one(asked_schema(), name), _edges(asked_edges())
     members, unknown = _members(schema, edges)
-    relations = _by_oid(_rows(session, "relations", rows.Relation, relations=members["pg_class"]))
-    types = _rows(session, "types", rows.Type, types=members["pg_type"])
-    routines = _rows(session, "routines", rows.Routine, routines=members["pg_proc"])
-    tables = [oid for oid, row in relations.items() if row.kind in "rpvmf"]
-    refused, left_out = _uncarried(session, edges, unknown)
-    return Read(
-        schema=schema,
-        edges=edges,
-        relations=relations,
-        columns=_columns(session, relations.values(), types),
-        constraints=_rows(session, "constraints", rows.Constraint, constraints=_of_class(edges, "pg_constraint")),
-        indexes=_rows(session, "indexes", rows.Index, relations=tables),
-        attached=_rows(session, "attached", rows.Attached, relations=tables),
-        types=types,
-        routines=routines,
-        aggregates=_by_oid(
-            _rows(session, "aggregates", rows.Aggregate, routines=[row.oid for row in routines if row.kind == "a"])
-        ),
-        operators=_rows(session, "operators", rows.Operator, operators=members["pg_operator"]),
-        dictionaries=_rows(session, "dictionaries", rows.Dictionary, dictionaries=members["pg_ts_dict"]),
-        configurations=_rows(session, "configurations", rows.Configuration, configurations=members["pg_ts_config"]),
-        collations=_rows(session, "collations", rows.Collation, collations=members["pg_collation"]),
-        statistics=_rows(session, "statistics", rows.Statistics, statistics=members["pg_statistic_ext"]),
-        sequences=_by_oid(
-            _rows(session, "sequences", rows.Sequence, relations=[oid for oid, row in relations.items() if row.kind == "S"])
-        ),
-        extensions=_by_oid(
-            _rows(session, "extensions", rows.Extension, extensions={edge.on[1] for edge in edges if edge.kind == "x"})
-        ),
-        refused=refused,
-        left_out=left_out,
-        outside=_outside(session, schema, edges),
-    )
+    inside = {edge.key for edge in edges}
+    publications = [key for key in inside if key[0] in _OF_PUBLICATIONS]
+    relations, routines = members["pg_class"], members["pg_proc"]
+    extensions = {edge.on[1] for edge in edges if edge.kind == "x"}
+    with session.together():
+        ask = _Asking(session)
+        asked_relations = ask.oids("relations", rows.Relation, relations=relations)
+        asked_types = ask.oids("types", rows.Type, types=members["pg_type"])
+        asked_columns = ask.oids("columns", rows.Column, relations=_with_columns(edges, relations))
+        constraints = ask.oids("constraints", rows.Constraint, constraints=_of_class(edges, "pg_constraint"))
+        indexes = ask.oids("indexes", rows.Index, relations=relations)
+        attached = ask.oids("attached", rows.Attached, relations=relations)
+        asked_routines = ask.oids("routines", rows.Routine, routines=routines)
+        aggregates = ask.oids("aggregates", rows.Aggregate, routines=routines)
+        operators = ask.oids("operators", rows.Operator, operators=members["pg_operator"])
+        dictionaries = ask.oids("dictionaries", rows.Dictionary, dictionaries=members["pg_ts_dict"])
+        configurations = ask.oids("configurations", rows.Configuration, configurations=members["pg_ts_config"])
+        collations = ask.oids("collations", rows.Collation, collations=members["pg_collation"])
+        statistics = ask.oids("statistics", rows.Statistics, statistics=members["pg_statistic_ext"])
+        sequences = ask.oids("sequences", rows.Sequence, relations=relations)
+        asked_extensions = ask.oids("extensions", rows.Extension, extensions=extensions)
+        comments = ask.keys("comments", rows.Comment, {*inside, ("pg_namespace", schema.oid)})
+        uncarried = ask.keys("uncarried", rows.Uncarried, inside)
+        refused = ask.keys("described", str, unknown)
+        published = ask.keys("described", str, publications)
+        outside = ask.keys("addresses", str, _outside(schema, edges))
+        found, types = _by_oid(asked_relations()), asked_types()
+        not_carried = uncarried()
+        return Read(
+            schema=schema,
+            edges=edges,
+            relations=found,
+            columns=_columns(asked_columns(), found.values(), types),
+            constraints=constraints(),
+            indexes=indexes(),
+            attached=attached(),
+            types=types,
+            routines=asked_routines(),
+            aggregates=_by_oid(aggregates()),
+            operators=operators(),
+            dictionaries=dictionaries(),
+            configurations=configurations(),
+            collations=collations(),
+            statistics=statistics(),
+            sequences=_by_oid(sequences()),
+            extensions=_by_oid(asked_extensions()),
+            comments=comments(),
+            refused=refused() + [row.name for row in not_carried if row.is_refused],
+            left_out=published() + [row.name for row in not_carried if not row.is_refused],
+            outside=outside(),
+        )
 
 
-def _edges(session: Session, schema: int) -> list[Edge]:
-    found = session.rows(load(_PACKAGE, "edges"), rows.EdgeRow, {"schema": schema})
+class _Asking:
+    """Asks for rows about objects; nothing is asked about nothing."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def oids(self, stem: str, row: type[T], **oids: Collection[int]) -> Callable[[], list[T]]:
+        """Send one of the statements that take OIDs."""
+        ((name, found),) = oids.items()
+        return self._session.ask(load(_PACKAGE, stem), row, {name: array(sorted(found))}) if found else list
+
+    def keys(self, stem: str, row: type[T], keys: Collection[Key]) -> Callable[[], list[T]]:
+        """Send one of the statements that take classes and objects."""
+        return self._session.ask(load(_PACKAGE, stem), row, asked(keys)) if keys else list
+
+
+def _one(found: list[rows.SchemaRow], name: str) -> rows.SchemaRow:
+    if not found:
+        message = f"The schema {name!r} does not exist, although the registry names it."
+        raise TenantConflict(message, hint="See: capliquify-ops tenant verify")
+    return found[0]
+
+
+def _edges(found: list[rows.EdgeRow]) -> list[Edge]:
     names = {oid: class_name(oid) for row in found for oid in (row.class_, row.on_class)}
     return [Edge((names[row.class_], row.object), (names[row.on_class], row.on_object), row.kind) for row in found]
 
 
-def _columns(session: Session, relations: Iterable[rows.Relation], types: Iterable[rows.Type]) -> dict[int, list[rows.Column]]:
+def _with_columns(edges: Iterable[Edge], relations: Iterable[int]) -> set[int]:
+    """Return whose columns may be wanted: relations, the pieces of composite types, and parents elsewhere."""
+    own = set(relations)
+    pieces = {edge.key[1] for edge in edges if edge.key[0] == "pg_class" and edge.on[0] == "pg_type" and edge.kind == "i"}
+    parents = {edge.on[1] for edge in edges if edge.key[0] == edge.on[0] == "pg_class" and edge.key[1] in own}
+    return own | pieces | parents
+
+
+def _columns(
+    found: Iterable[rows.Column], relations: Iterable[rows.Relation], types: Iterable[rows.Type]
+) -> dict[int, list[rows.Column]]:
     wanted = {row.oid for row in relations if row.kind in "rpvm"} | {row.relation for row in types if row.kind == "c"}
     # Parents elsewhere: the order of their columns decides how a child is made.
     wanted |= {oid for row in relations if row.bound is None for oid in row.parent_oids}
-    found: dict[int, list[rows.Column]] = defaultdict(list)
-    for column in _rows(session, "columns", rows.Column, relations=wanted):
-        found[column.relation].append(column)
-    return found
+    by_relation: dict[int, list[rows.Column]] = defaultdict(list)
+    for column in found:
+        if column.relation in wanted:
+            by_relation[column.relation].append(column)
+    return by_relation
 
 
-def _uncarried(session: Session, edges: Iterable[Edge], unknown: Iterable[Key]) -> tuple[list[str], list[str]]:
-    inside = {edge.key for edge in edges}
-    publications = sorted(key for key in inside if key[0] in _OF_PUBLICATIONS)
-    found = session.rows(load(_PACKAGE, "uncarried"), rows.Uncarried, asked(inside)) if inside else []
-    refused = _names(session, "described", unknown) + [row.name for row in found if row.is_refused]
-    return refused, _names(session, "described", publications) + [row.name for row in found if not row.is_refused]
-
-
-def _outside(session: Session, schema: rows.SchemaRow, edges: Iterable[Edge]) -> list[str]:
-    """Return what the schema uses and does not hold, as pg_get_object_address takes it."""
+def _outside(schema: rows.SchemaRow, edges: Iterable[Edge]) -> set[Key]:
+    """Return what the schema uses and does not hold."""
     inside = {edge.key for edge in edges} | {("pg_namespace", schema.oid)}
-    found = {edge.on for edge in edges if edge.on[1] >= _FIRST_NOT_PINNED and edge.key[0] not in _OF_PUBLICATIONS} - inside
-    return _names(session, "addresses", sorted(found))
-
-
-def comments(session: Session, keys: Iterable[Key]) -> list[rows.Comment]:
-    """Return the comments of objects."""
-    return session.rows(load(_PACKAGE, "comments"), rows.Comment, asked(keys))
+    return {edge.on for edge in edges if edge.on[1] >= _FIRST_NOT_PINNED and edge.key[0] not in _OF_PUBLICATIONS} - inside
 
 
 def described(session: Session, keys: Iterable[Key]) -> list[str]:
     """Return names of objects for people."""
-    return _names(session, "described", sorted(keys))
+    return session.rows(load(_PACKAGE, "described"), str, asked(keys))
 
 
 def _members(schema: rows.SchemaRow, edges: Iterable[Edge]) -> tuple[Mapping[str, list[int]], list[Key]]:
@@ -167,17 +199,6 @@ def _members(schema: rows.SchemaRow, edges: Iterable[Edge]) -> tuple[Mapping[str
 
 def _of_class(edges: Iterable[Edge], class_: str) -> set[int]:
     return {edge.key[1] for edge in edges if edge.key[0] == class_}
-
-
-def _rows(session: Session, stem: str, row: type[T], **oids: Collection[int]) -> list[T]:
-    """Run one of the statements that take OIDs; nothing is asked about nothing."""
-    ((name, found),) = oids.items()
-    return session.rows(load(_PACKAGE, stem), row, {name: array(sorted(found))}) if found else []
-
-
-def _names(session: Session, stem: str, keys: Iterable[Key]) -> list[str]:
-    found = sorted(keys)
-    return session.rows(load(_PACKAGE, stem), str, asked(found)) if found else []
 
 
 def _by_oid(found: Iterable[T]) -> dict[int, T]:

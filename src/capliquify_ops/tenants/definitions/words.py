@@ -9,7 +9,7 @@ from capliquify_ops.tenants.definitions.assembly import Declared
 from capliquify_ops.tenants.definitions.classes import class_name
 from capliquify_ops.tenants.definitions.grants import grantees
 from capliquify_ops.tenants.definitions.parts import Part
-from capliquify_ops.tenants.definitions.reading import Read, comments, described
+from capliquify_ops.tenants.definitions.reading import Read, described
 from capliquify_ops.tenants.definitions.rows import Key
 
 
@@ -49,7 +49,7 @@ def spoken(session: Session, found: Read, declared: Declared, named: Mapping[Key
     """Return the comments as statements, and the names of those objects whose comment no statement can make."""
     columns = {(one.relation, one.number): one.name for each in found.columns.values() for one in each}
     statements, unnamed = [], set()
-    for row in comments(session, {*named, *(edge.key for edge in found.edges)}):
+    for row in found.comments:
         key = (class_name(row.class_), row.object)
         target = named.get(key)
         if target is None:

@@ -1,10 +1,10 @@
 -- name: changes
 -- needs: nothing beyond CONNECT
 -- since: 14
--- params: schema oid
+-- params: schema text
 -- why: one number that changes with any definition in a schema, and with TRUNCATE; statistics and vacuum leave it alone
 WITH RECURSIVE inside (classid, objid) AS (
-  SELECT 'pg_catalog.pg_namespace'::pg_catalog.regclass::oid, %(schema)s::oid
+  SELECT 'pg_catalog.pg_namespace'::pg_catalog.regclass::oid, n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = %(schema)s
   UNION
   SELECT d.classid, d.objid
   FROM inside AS i

@@ -1,12 +1,13 @@
 -- name: edges
 -- needs: nothing beyond CONNECT
 -- since: 14
--- params: schema oid
+-- params: name text
 -- why: everything inside one schema with what it depends on, walked from the schema's OID: the price of the tenant, not of the fleet
 WITH RECURSIVE inside (classid, objid) AS (
   SELECT d.classid, d.objid
-  FROM pg_catalog.pg_depend AS d
-  WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.refobjid = %(schema)s::oid
+  FROM pg_catalog.pg_namespace AS n
+  JOIN pg_catalog.pg_depend AS d ON d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.refobjid = n.oid
+  WHERE n.nspname = %(name)s
   UNION
   SELECT d.classid, d.objid
   FROM inside AS i
