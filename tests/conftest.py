@@ -1,5 +1,6 @@
 """One embedded server for a whole pytest run, a database of its own for each test."""
 
+import gc
 import itertools
 import os
 import subprocess
@@ -20,6 +21,7 @@ from capliquify_ops.database.identifiers import fill
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.model.secret import Secret
 from capliquify_ops.reference import stack as embedded
+from capliquify_ops.signoff.report import page
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("repeatable")
@@ -168,8 +170,8 @@ def forked():
     The function returns the exit code or raises SystemExit. Environment, folder and streams are the program's own.
     """
     application()
-    for name in ("pytest_plugin.gate", "signoff.report", "preflight.doctor"):
-        import_module(f"capliquify_ops.{name}")
+    import_module("capliquify_ops.pytest_plugin.gate")
+    page._environment().get_template("report.html.jinja")
 
     def run(program, *, cwd, env):
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -188,6 +190,7 @@ def forked():
 def _become(program, out, err, cwd, env):
     """Run a program in this process and end it."""
     code = 70
+    gc.freeze()  # pytest collects garbage at its end: what it got from here is none
     try:
         for number, given in enumerate((os.open(os.devnull, os.O_RDONLY), out, err)):
             os.dup2(given, number)

