@@ -11,7 +11,8 @@ from perf.sides import compared
 from capliquify_ops.database import quoted
 from capliquify_ops.database.dsn import program_arguments
 from capliquify_ops.tenants.backup import backup
-from capliquify_ops.tenants.fleet_backup import Job, fleet_backup
+from capliquify_ops.tenants.backup_job import Access, Job
+from capliquify_ops.tenants.fleet_backup import fleet_backup
 from capliquify_ops.tenants.registry import list_tenants
 
 ROUNDS = 20
@@ -92,7 +93,9 @@ def test_fleet(benchmark, tenants, fleet_size, size, tmp_path):
         everybody = list_tenants(session)
 
     def run():
-        return [one for one in fleet_backup(tenants.observer, everybody, Job(tmp_path, STAMP, "bench")) if one.receipt]
+        return [
+            one for one in fleet_backup(Access(tenants.url("database")), everybody, Job(tmp_path, STAMP, "bench")) if one.receipt
+        ]
 
     done = benchmark.pedantic(run, rounds=1)
     rate = fleet_size / benchmark.stats.stats.median

@@ -53,7 +53,7 @@ def backup(
             tenant = find(session, key, registry=chosen.profile.registry_table)
         source = backups.Source(tenant.schema_name, tenant, chosen.profile.registry_table, chosen.profile.shared_tables)
         if engine == "own":
-            write = lambda file: backups.write_archive(session, source, file, tool=_tool())  # noqa: E731
+            write = lambda file: backups.write_archive(session, lambda: source, file, tool=_tool())  # noqa: E731
         else:
             url = chosen.observer_url()
             write = lambda file: pg_dump.dump_archive(session, url, source, file, tool=_tool(), program=pg_dump_program)  # noqa: E731

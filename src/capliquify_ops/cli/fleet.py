@@ -20,8 +20,9 @@ from capliquify_ops.model.decision import ExitCode
 from capliquify_ops.model.errors import ArchiveUnwritable, OpsError, UsageError
 from capliquify_ops.tenants.archive.naming import Filed, Kept, filed, free_moment, stamp_of, superseded
 from capliquify_ops.tenants.archive.opening import open_archive
+from capliquify_ops.tenants.backup_job import Access, Job, Outcome
 from capliquify_ops.tenants.backup_record import record_backups
-from capliquify_ops.tenants.fleet_backup import Job, Outcome, Progress, fleet_backup, owners
+from capliquify_ops.tenants.fleet_backup import Progress, fleet_backup, owners
 from capliquify_ops.tenants.registry import Tenant, find, list_tenants
 from capliquify_ops.tenants.restore_drill import restore_drill
 from capliquify_ops.tenants.restoring import Trust
@@ -118,7 +119,7 @@ def _run(chosen: Target, tenants: list[Tenant], job: Job, progress: Progress, *,
     waiting: list[Outcome] = []
     with Steps("backing up", len(tenants), "tenants", quiet=quiet) as steps:
         try:
-            for outcome in fleet_backup(lambda: _observer(chosen), tenants, job):
+            for outcome in fleet_backup(Access(chosen.observer_url(), chosen.pooled), tenants, job):
                 waiting.append(outcome)
                 if len(waiting) >= _PER_AUDIT:
                     _file(chosen, waiting, progress)

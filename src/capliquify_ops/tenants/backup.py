@@ -62,14 +62,17 @@ def backup(
     Raises TenantNotFound, TenantConflict (no schema), DefinitionsRefused, PrivilegeMissing, SchemaChanged (changed while it was
     read, three times), ArchiveUnwritable (the file exists, the disk is full). After an error there is no file.
     """
-    with session.transaction():
+
+    def source() -> Source:
         tenant = find(session, key, registry=registry)
-    return backup_source(session, Source(tenant.schema_name, tenant, registry, shared), output, tool=tool)
+        return Source(tenant.schema_name, tenant, registry, shared)
+
+    return written(output, lambda file: write_archive(session, source, file, tool=tool))
 
 
 def backup_source(session: Session, source: Source, output: Path, *, tool: str) -> Receipt:
     """Back a schema up into a new file. As `backup`."""
-    return written(output, lambda file: write_archive(session, source, file, tool=tool))
+    return written(output, lambda file: write_archive(session, lambda: source, file, tool=tool))
 
 
 def written(output: Path, write: Write) -> Receipt:
@@ -86,10 +89,14 @@ def written(output: Path, write: Write) -> Receipt:
     raise AssertionError
 
 
-def write_archive(session: Session, source: Source, file: BinaryIO, *, tool: str) -> tuple[str, int, Manifest]:
-    """Write one archive to an open file and return its SHA-256, its size and its manifest. Raises as `backup`."""
+def write_archive(session: Session, choose: Callable[[], Source], file: BinaryIO, *, tool: str) -> tuple[str, int, Manifest]:
+    """Write one archive to an open file and return its SHA-256, its size and its manifest. Raises as `backup`.
+
+    What is backed up is chosen within the snapshot.
+    """
     archive = ArchiveWriter(file)
     with session.snapshot(LIMITS, settings=READING):
+        source = choose()
         before = session.value(load(_PACKAGE, "changes"), {"schema": source.schema})
         manifest = write_script(session, source, archive, tool=tool)
     with session.transaction(_PLANNING):

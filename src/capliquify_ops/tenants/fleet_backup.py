@@ -5,46 +5,20 @@ import json
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from capliquify_ops.database import Session
-from capliquify_ops.model.errors import ArchiveUnwritable, OpsError
-from capliquify_ops.tenants.archive.naming import file_name, stamp_of
-from capliquify_ops.tenants.backup import SHARED, Receipt, Source, backup_source
-from capliquify_ops.tenants.registry import PRODUCT_REGISTRY, Tenant
-
-TENANTS_PER_CONNECTION = 200
-"""A backend keeps what it has seen of every relation: 3,000 tenants are 120 MB, 200 are 8."""
-Connect = Callable[[], AbstractContextManager[Session]]
+from capliquify_ops.model.errors import ArchiveUnwritable
+from capliquify_ops.tenants.archive.naming import stamp_of
+from capliquify_ops.tenants.backup_job import Access, Job, Outcome
+from capliquify_ops.tenants.backup_worker import Elsewhere, Here
+from capliquify_ops.tenants.registry import Tenant
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one tenant: a receipt, or the sentence why not."""
-
-    tenant: Tenant
-    receipt: Receipt | None
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """How a fleet is backed up. `stamp` is one for all files of one process: who was killed leaves some in no journal."""
-
-    folder: Path
-    stamp: str
-    tool: str
-    workers: int = 2
-    registry: str = PRODUCT_REGISTRY
-    shared: Sequence[str] = SHARED
-
-
-def fleet_backup(connect: Connect, tenants: Sequence[Tenant], job: Job) -> Iterator[Outcome]:
+def fleet_backup(access: Access, tenants: Sequence[Tenant], job: Job) -> Iterator[Outcome]:
     """Back tenants up and yield what became of each, as they end. A tenant that fails does not stop the others.
 
     Stopping to iterate stops the workers after the tenants that they are at; what is unfinished leaves no file.
@@ -54,51 +28,33 @@ def fleet_backup(connect: Connect, tenants: Sequence[Tenant], job: Job) -> Itera
         waiting.put(tenant)
     ended: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
     stop = threading.Event()
-    workers = [
-        threading.Thread(target=_work, args=(connect, waiting, ended, stop, job), name=f"backup {number}")
-        for number in range(min(job.workers, len(tenants)))
-    ]
-    for worker in workers:
-        worker.start()
+    number = min(job.workers, len(tenants))
+    workers = [Elsewhere(access, job) for _ in range(number)] if number > 1 else [Here(access, job)]
+    threads = [threading.Thread(target=_work, args=(worker, waiting, ended, stop), name="backup") for worker in workers]
+    for thread in threads:
+        thread.start()
     try:
         for _ in tenants:
             yield ended.get()
     finally:
         stop.set()
-        for worker in workers:
-            worker.join()
+        for thread in threads:
+            thread.join()
 
 
 def _work(
-    connect: Connect,
+    worker: Here | Elsewhere,
     waiting: "queue.SimpleQueue[Tenant]",
     ended: "queue.SimpleQueue[Outcome]",
     stop: threading.Event,
-    job: Job,
 ) -> None:
-    while not stop.is_set() and not waiting.empty():
-        with ExitStack() as stack:
-            session: Session | None = None
-            for _ in range(TENANTS_PER_CONNECTION):
-                try:
-                    tenant = waiting.get_nowait()
-                except queue.Empty:
-                    return
-                try:
-                    session = session or stack.enter_context(connect())
-                    ended.put(_one(session, tenant, job))
-                except OpsError as fault:
-                    # The session may be lost: the next tenant gets another one.
-                    ended.put(Outcome(tenant, None, str(fault)))
-                    break
-                if stop.is_set():
-                    return
-
-
-def _one(session: Session, tenant: Tenant, job: Job) -> Outcome:
-    path = job.folder / file_name(tenant, job.stamp)
-    source = Source(tenant.schema_name, tenant, job.registry, job.shared)
-    return Outcome(tenant, backup_source(session, source, path, tool=job.tool))
+    with closing(worker):
+        while not stop.is_set():
+            try:
+                tenant = waiting.get_nowait()
+            except queue.Empty:
+                return
+            ended.put(worker.back_up(tenant))
 
 
 class Progress:

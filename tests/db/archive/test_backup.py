@@ -247,7 +247,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_table(tenant, seen, session, ro
 
     def run():
         try:
-            backups.write_archive(seen, backups.Source(tenant.schema_name, tenant), Full(error), tool="test")
+            backups.write_archive(seen, lambda: backups.Source(tenant.schema_name, tenant), Full(error), tool="test")
         except OSError as caught:
             ended.append(caught)
             with seen.transaction():

@@ -27,7 +27,7 @@ def _encrypted(seen, tenant, path: Path, keys):
 
     def write(file):
         with encryption.encrypted(file, encryption.recipients(list(keys))) as sink:
-            return backups.write_archive(seen, source, sink, tool="test")
+            return backups.write_archive(seen, lambda: source, sink, tool="test")
 
     return backups.written(path, write)
 

@@ -1,20 +1,23 @@
 """Backup of many tenants: past failures, resumed, with retention, and a drill of a sample."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from tests.db.archive.conftest import make_tenant, script
 
-from capliquify_ops.database import fill, observer
+from capliquify_ops.database import fill
 from capliquify_ops.model.errors import ArchiveUnwritable
-from capliquify_ops.tenants import fleet_backup as fleets
 from capliquify_ops.tenants.archive.opening import open_archive
 from capliquify_ops.tenants.audit import audit_of
-from capliquify_ops.tenants.fleet_backup import Job, Progress, fleet_backup, owners
+from capliquify_ops.tenants.backup_job import Access, Job
+from capliquify_ops.tenants.fleet_backup import Progress, fleet_backup, owners
 from capliquify_ops.tenants.ownership import as_owner
 from capliquify_ops.tenants.registry import list_tenants
 
@@ -28,8 +31,8 @@ def fleet(session, roles):
 
 
 @pytest.fixture
-def connect(database):
-    return lambda: observer(database.observer_url, "fleet")
+def access(database):
+    return Access(database.observer_url)
 
 
 def _break(session, roles, tenant):
@@ -37,11 +40,12 @@ def _break(session, roles, tenant):
         session.execute(fill('ALTER SCHEMA :"s" RENAME TO lost', {"s": tenant.schema_name}))
 
 
-def test_a_failing_tenant_stops_nobody(session, roles, fleet, connect, tmp_path, monkeypatch):
+@pytest.mark.parametrize("workers", [1, 2, 9])
+def test_a_failing_tenant_stops_nobody(session, roles, fleet, access, tmp_path, workers):
     """All but the broken tenant are backed up, it is reported with its reason; connections are recycled on the way."""
     _break(session, roles, fleet[2])
-    monkeypatch.setattr(fleets, "TENANTS_PER_CONNECTION", 2)
-    outcomes = list(fleet_backup(connect, fleet, Job(tmp_path, "20260101T000000Z", "test")))
+    job = Job(tmp_path, "20260101T000000Z", "test", workers=workers, tenants_per_connection=2)
+    outcomes = list(fleet_backup(access, fleet, job))
     assert {one.tenant.slug for one in outcomes if one.receipt} == {"t0", "t1", "t3", "t4", "t5"}
     [failed] = [one for one in outcomes if not one.receipt]
     assert "does not exist" in failed.why
@@ -52,20 +56,67 @@ def test_a_failing_tenant_stops_nobody(session, roles, fleet, connect, tmp_path,
                 assert archive.manifest.tenant["slug"] == one.tenant.slug
 
 
-def test_stopping_to_listen_stops_the_workers(fleet, connect, tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_stopping_to_listen_stops_the_workers(fleet, access, tmp_path, workers):
     """Whoever stops after two outcomes finds whole archives only."""
-    outcomes = fleet_backup(connect, fleet, Job(tmp_path, "20260101T000000Z", "test", workers=1))
+    outcomes = fleet_backup(access, fleet, Job(tmp_path, "20260101T000000Z", "test", workers=workers))
     next(outcomes), next(outcomes)
     outcomes.close()
     names = sorted(path.name for path in tmp_path.iterdir())
     assert 2 <= len(names) < 6
+    assert _programs() == []
     assert all(name.endswith(".sql.zst") for name in names)
+
+
+def _programs(pid=None):
+    """The workers of a process: children belong to the thread that started them."""
+    tasks = Path(f"/proc/{pid or os.getpid()}/task").glob("*/children")
+    children = [child for task in tasks for child in task.read_text().split()]
+    return [int(child) for child in children if b"backup_worker" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def test_a_killed_worker_is_one_outcome(fleet, access, tmp_path):
+    """A worker that the kernel kills loses the tenant that it was at; another one goes on with the rest."""
+    outcomes = fleet_backup(access, fleet, Job(tmp_path, "20260101T000000Z", "test", workers=2))
+    first = next(outcomes)
+    for pid in _programs():
+        os.kill(pid, signal.SIGKILL)
+    found = [first, *outcomes]
+    lost = [one for one in found if one.receipt is None]
+    assert len(found) == 6
+    assert 1 <= len(lost) <= 2
+    assert all("ended (-9): run the command again" in one.why for one in lost)
+    assert _programs() == []
+
+
+def test_a_killed_command_takes_its_workers_along(database, fleet, tmp_path):
+    """Workers end by themselves when who started them is gone, and leave whole archives."""
+    program = (
+        "import sys, pathlib\nfrom capliquify_ops.model.secret import Secret\nfrom capliquify_ops.database import observer\n"
+        "from capliquify_ops.tenants.backup_job import Access, Job\nfrom capliquify_ops.tenants.fleet_backup import fleet_backup\n"
+        "from capliquify_ops.tenants.registry import list_tenants\nurl = Secret(sys.stdin.read())\n"
+        "with observer(url, 'x') as session, session.transaction():\n    tenants = list_tenants(session)\n"
+        "for each in fleet_backup(Access(url), tenants * 1000, Job(pathlib.Path(sys.argv[1]), sys.argv[2], 'test')):\n"
+        "    print(each.why[:9], flush=True)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path), "20260101T000000Z"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        process.stdin.write(database.observer_url.reveal())
+        process.stdin.close()
+        process.stdout.readline()
+        workers = _programs(process.pid)
+        process.kill()
+    assert len(workers) == 2
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes() for pid in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_a_dead_server_is_an_outcome_of_each(fleet, database, tmp_path):
     """With nobody to connect to, every tenant is reported, and nothing hangs."""
     nowhere = type(database.observer_url)("postgresql://x@127.0.0.1:1/x")
-    outcomes = list(fleet_backup(lambda: observer(nowhere, "fleet"), fleet, Job(tmp_path, "20260101T000000Z", "test")))
+    outcomes = list(fleet_backup(Access(nowhere), fleet, Job(tmp_path, "20260101T000000Z", "test")))
     assert len(outcomes) == 6
     assert all("cannot be reached" in one.why for one in outcomes)
 

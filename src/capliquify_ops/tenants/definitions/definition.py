@@ -8,7 +8,7 @@ from capliquify_ops.database import Session, quoted
 from capliquify_ops.tenants.definitions import words
 from capliquify_ops.tenants.definitions.assembly import assemble
 from capliquify_ops.tenants.definitions.grants import default_grants, grants
-from capliquify_ops.tenants.definitions.parts import Part, safe_in_psql
+from capliquify_ops.tenants.definitions.parts import Part, all_safe_in_psql
 from capliquify_ops.tenants.definitions.reading import Read, read
 from capliquify_ops.tenants.definitions.refusals import left_out, refuse
 from capliquify_ops.tenants.definitions.rows import Relation, Routine
@@ -75,8 +75,8 @@ def define(session: Session, schema: str) -> Definition:
     return Definition(
         oid=found.schema.oid,
         schema=schema,
-        before=tuple(safe_in_psql(text) for text in [*create, *_statements(before)]),
-        after=tuple(safe_in_psql(text) for text in late),
+        before=all_safe_in_psql([*create, *_statements(before)]),
+        after=all_safe_in_psql(late),
         tables=tuple(_data(declared[oid]) for oid in _with_rows(before, found.relations)),
         sequences=tuple(sorted(declared[oid].name for oid in found.sequences)),
         routines=tuple(found.routines),

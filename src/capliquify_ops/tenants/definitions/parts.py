@@ -105,6 +105,15 @@ def _split(parts: Sequence[Part], needs: Mapping[Key, set[Key]]) -> tuple[list[P
     return [part for part in parts if part.key not in late], [part for part in parts if part.key in late]
 
 
+def all_safe_in_psql(statements: Iterable[str]) -> tuple[str, ...]:
+    """Return statements as `safe_in_psql` does; nearly always there is nothing to do for any."""
+    found = tuple(statements)
+    text = "\n".join(found)
+    if ":" not in text.replace("::", "") and "begin" not in text:
+        return found
+    return tuple(safe_in_psql(statement) for statement in found)
+
+
 def safe_in_psql(statement: str) -> str:
     """Keep psql from reading more into a statement than the server does, outside of literals and quoted names.
 

@@ -1,7 +1,7 @@
 """Read what is in one schema, at the price of that schema: every statement starts from OIDs that pg_depend gave."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -90,7 +90,7 @@ def read(session: Session, name: str) -> Read:
         uncarried = ask.keys("uncarried", rows.Uncarried, inside)
         refused = ask.keys("described", str, unknown)
         published = ask.keys("described", str, publications)
-        outside = ask.keys("addresses", str, _outside(schema, edges))
+        outside = ask.keys("addresses", str, _outside(edges, {*inside, ("pg_namespace", schema.oid)}))
         found, types = _by_oid(asked_relations()), asked_types()
         not_carried = uncarried()
         return Read(
@@ -167,10 +167,10 @@ def _columns(
     return by_relation
 
 
-def _outside(schema: rows.SchemaRow, edges: Iterable[Edge]) -> set[Key]:
+def _outside(edges: Iterable[Edge], inside: Container[Key]) -> set[Key]:
     """Return what the schema uses and does not hold."""
-    inside = {edge.key for edge in edges} | {("pg_namespace", schema.oid)}
-    return {edge.on for edge in edges if edge.on[1] >= _FIRST_NOT_PINNED and edge.key[0] not in _OF_PUBLICATIONS} - inside
+    used = {edge.on for edge in edges if edge.on[1] >= _FIRST_NOT_PINNED and edge.key[0] not in _OF_PUBLICATIONS}
+    return {key for key in used if key not in inside}
 
 
 def described(session: Session, keys: Iterable[Key]) -> list[str]:

@@ -11,9 +11,7 @@ SELECT a.attrelid::bigint AS relation, a.attnum::int AS number, a.attname::text 
   CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END AS storage, a.attcompression::text AS compression,
   -- Not set: -1 up to 16, NULL from 17 on.
   coalesce(a.attstattarget, -1)::int AS statistics, a.attoptions AS options, a.attfdwoptions AS foreign_options, a.attacl::text[] AS acl,
-  EXISTS (
-    SELECT 1 FROM pg_catalog.pg_type AS e WHERE e.oid IN (a.atttypid, t.typelem) AND e.typtype = 'p'
-  ) AS is_pseudo
+  t.typtype = 'p' OR (t.typelem <> 0 AND (SELECT e.typtype = 'p' FROM pg_catalog.pg_type AS e WHERE e.oid = t.typelem)) AS is_pseudo
 FROM pg_catalog.pg_attribute AS a
 JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum

@@ -1,0 +1,121 @@
+"""The program that backs tenants up, one of several at a time: Python runs one thread at a time, and half the work is its own.
+
+Its standard input gives where to connect and the job, then tenants; its standard output takes an outcome for each. It ends when
+its input does, so it never outlives who started it by more than the tenant that it is at.
+"""
+
+import pickle
+import signal
+import subprocess
+import sys
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+
+from capliquify_ops.database import Session, observer
+from capliquify_ops.model.errors import OpsError
+from capliquify_ops.model.secret import Secret
+from capliquify_ops.tenants.archive.naming import file_name
+from capliquify_ops.tenants.backup import Source, backup_source
+from capliquify_ops.tenants.backup_job import Access, Job, Outcome
+from capliquify_ops.tenants.registry import Tenant
+
+_ENDS_S = 60
+
+
+class Here:
+    """Backs tenants up in this process, over connections that do not grow old."""
+
+    def __init__(self, access: Access, job: Job) -> None:
+        self._access, self._job = access, job
+        self._stack = ExitStack()
+        self._session: Session | None = None
+        self._left = 0
+
+    def back_up(self, tenant: Tenant) -> Outcome:
+        """Back one tenant up. What goes wrong is the outcome; the session may be lost then, so the next tenant gets another."""
+        path = self._job.folder / file_name(tenant, self._job.stamp)
+        source = Source(tenant.schema_name, tenant, self._job.registry, self._job.shared)
+        try:
+            return Outcome(tenant, backup_source(self._connected(), source, path, tool=self._job.tool))
+        except OpsError as fault:
+            self.close()
+            return Outcome(tenant, None, str(fault))
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._session, self._left = None, 0
+        self._stack.close()
+
+    def _connected(self) -> Session:
+        if self._session is None or not self._left:
+            self.close()
+            opened: AbstractContextManager[Session] = observer(self._access.url, "fleet backup", pooled=self._access.pooled)
+            self._session, self._left = self._stack.enter_context(opened), self._job.tenants_per_connection
+        self._left -= 1
+        return self._session
+
+
+@dataclass(slots=True)
+class Elsewhere:
+    """Backs tenants up in a process of its own, and in another one when that has ended."""
+
+    access: Access
+    job: Job
+    _process: subprocess.Popen[bytes] | None = None
+
+    def back_up(self, tenant: Tenant) -> Outcome:
+        """Back one tenant up."""
+        process = self._process = self._process or self._started()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            pickle.dump(tenant, process.stdin)
+            process.stdin.flush()
+            outcome: Outcome = pickle.load(process.stdout)  # noqa: S301 -- from our own program
+        except (OSError, EOFError, pickle.UnpicklingError):
+            self.close()
+            return Outcome(tenant, None, f"The process that backed it up ended ({process.returncode}): run the command again.")
+        return outcome
+
+    def close(self) -> None:
+        """End the process after the tenant that it is at."""
+        process, self._process = self._process, None
+        if process is not None:
+            with process:
+                assert process.stdin is not None
+                try:
+                    process.stdin.close()
+                finally:
+                    process.wait(_ENDS_S)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen([sys.executable, "-P", "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdin is not None
+        # Through the pipe, where nobody else looks: a password is no argument.
+        pickle.dump((self.access.url.reveal(), self.access.pooled, self.job), process.stdin)
+        return process
+
+
+def main() -> None:
+    """Be the program."""
+    # Whoever interrupts the command interrupts who started us; we go by our input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    given, answers = sys.stdin.buffer, sys.stdout.buffer
+    url, pooled, job = pickle.load(given)  # noqa: S301 -- from who started us
+    worker = Here(Access(Secret(url), pooled=pooled), job)
+    try:
+        while True:
+            try:
+                tenant = pickle.load(given)  # noqa: S301 -- from who started us
+            except EOFError:
+                return
+            pickle.dump(worker.back_up(tenant), answers)
+            answers.flush()
+    except BrokenPipeError:
+        return
+    finally:
+        worker.close()
+
+
+if __name__ == "__main__":
+    main()
