@@ -78,8 +78,8 @@ def opened(browser, report):
     """A function that opens a report in a fresh context."""
 
     @contextmanager
-    def open_report(name, **options):
-        context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
+    def open_report(name, width=1280, **options):
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         page = context.new_page()
         found = Opened(page)
         page.on("request", lambda request: found.requests.append(request.url))
@@ -95,7 +95,7 @@ def opened(browser, report):
 
 @pytest.fixture(scope="module")
 def shown(browser, report):
-    """A function that gives a report's one open page: laying the huge one out takes seconds. Whoever uses it only looks."""
+    """A function that gives a report's one open page: opening it takes longer than looking at it. Whoever uses it only looks."""
     pages = {}
 
     def page_of(name, width=1280, scheme="light"):

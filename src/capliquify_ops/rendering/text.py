@@ -1,6 +1,7 @@
 """Untrusted text made safe to show: what is invisible or moves other text becomes visible, what is endless is cut."""
 
 import re
+from functools import cache
 
 _HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
@@ -21,6 +22,7 @@ _NAMES = (
 """ASCII's own names: fonts often lack the pictures of U+2400 and on."""
 
 
+@cache
 def _picture(character: str) -> str:
     code = ord(character)
     return f"[{_NAMES[code]}]" if code < len(_NAMES) else f"[U+{code:04X}]"
