@@ -13,10 +13,11 @@ from psycopg.conninfo import make_conninfo
 
 from capliquify_ops.cli import main
 from capliquify_ops.configuration import Target, TargetClass, load_settings
-from capliquify_ops.database import masked, operator
+from capliquify_ops.database import fill, masked, operator
 from capliquify_ops.database.dsn import parts
 from capliquify_ops.model.secret import Secret
 from capliquify_ops.preflight.identify import identify
+from capliquify_ops.tenants.ownership import as_owner
 
 PASSWORD = "wr0ng-p4ssword-7f"
 
@@ -368,3 +369,24 @@ def test_a_base_url_that_is_something_else(run, configured, strange_service, sta
     assert done.returncode == 69
     assert says in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_the_check_of_a_fleet(run, configured, database):
+    """fleet check is healthy, then names a view of another tenant with both tenants and ends with 1, and is healthy again."""
+    del configured
+    for slug in ("one", "two"):
+        assert run("tenant", "create", slug, "--organization", slug, "--name", slug, "--yes").returncode == 0
+    done = run("fleet", "check")
+    assert (done.returncode, done.stdout.count("healthy  ")) == (0, 3), done.stdout + done.stderr
+    schemas = [tenant["schema_name"] for tenant in json.loads(run("tenant", "list", "--json").stdout)["tenants"]]
+    with operator(database.operator_url, "test") as session, session.transaction(), as_owner(session, database.roles):
+        session.script(fill('CREATE VIEW :"a".seen AS SELECT sku FROM :"b".products', dict(zip("ab", schemas, strict=True))))
+    done = run("fleet", "check")
+    assert done.returncode == 1
+    assert f"view {schemas[0]}.seen -> {schemas[1]}.products" in done.stdout
+    found = json.loads(run("fleet", "check", "cross_references", "--json").stdout)["findings"]
+    assert [(finding["outcome"], finding["tenants"]["count"]) for finding in found] == [("failing", 2)]
+    with operator(database.operator_url, "test") as session, session.transaction(), as_owner(session, database.roles):
+        session.script(fill('DROP VIEW :"a".seen', dict(zip("ab", schemas, strict=True))))
+    assert run("fleet", "check").returncode == 0
+    assert "There is no check 'nonsense'" in _clean(run("fleet", "check", "nonsense"), 64)

@@ -41,7 +41,10 @@ GROUPS = {
             "clone": "restore.clone",
         },
     ),
-    "fleet": Group("All tenants.", {"backup": "fleet.backup", "restore-drill": "fleet.restore_drill_"}),
+    "fleet": Group(
+        "All tenants.",
+        {"check": "fleet_check.check", "backup": "fleet.backup", "restore-drill": "fleet.restore_drill_"},
+    ),
     "signoff": Group(
         "The launch decision, computed from the evidence folder.",
         {"status": "signoff.status", "verify": "signoff.verify", "report": "signoff.report"},

@@ -1,0 +1,175 @@
+"""The check cross_references: each way from one schema into another tenant's, provoked on a real database, 0 to 1 to 0."""
+
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from capliquify_ops.configuration import load_limits, load_profile
+from capliquify_ops.configuration.system import SystemClock
+from capliquify_ops.database import fill, observer, operator, quoted
+from capliquify_ops.database.identifiers import composed
+from capliquify_ops.integrity.cross_references import FINDINGS, Reference, References, judge, run
+from capliquify_ops.model.finding import Evidence
+from capliquify_ops.model.outcome import Outcome, Severity
+from capliquify_ops.tenants.create import NewTenant, create
+from capliquify_ops.tenants.ownership import as_owner
+
+LIMITS = load_limits()
+EVIDENCE = Evidence("cross_references", "db", "2026-01-01T00:00:00.000Z", 1.0)
+WAYS = {
+    "foreign key sales.far": 'ALTER TABLE :"a".sales ADD CONSTRAINT far FOREIGN KEY (product_id) REFERENCES :"b".products (id) NOT VALID',
+    "default products.drawn": 'CREATE SEQUENCE :"b".s; ALTER TABLE :"a".products ADD COLUMN drawn bigint DEFAULT nextval(\':"b".s\')',
+    "constraint products.asked": (
+        "CREATE FUNCTION :\"b\".f(text) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT true';"
+        ' ALTER TABLE :"a".products ADD CONSTRAINT asked CHECK (:"b".f(sku))'
+    ),
+    "index by_far": (
+        'CREATE FUNCTION :"b".f(text) RETURNS text IMMUTABLE LANGUAGE sql AS \'SELECT $1\'; CREATE INDEX by_far ON :"a".products (:"b".f(sku))'
+    ),
+    "view seen": 'CREATE VIEW :"a".seen AS SELECT p.sku FROM :"b".products AS p',
+    "view kept": 'CREATE MATERIALIZED VIEW :"a".kept AS SELECT p.sku FROM :"b".products AS p',
+    "rule products.twice": 'CREATE RULE twice AS ON DELETE TO :"a".products DO ALSO DELETE FROM :"b".products',
+    "trigger products.calls": (
+        "CREATE FUNCTION :\"b\".tg() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        ' CREATE TRIGGER calls BEFORE INSERT ON :"a".products FOR EACH ROW EXECUTE FUNCTION :"b".tg()'
+    ),
+    "policy products.asks": (
+        'CREATE FUNCTION :"b".mine() RETURNS bool LANGUAGE sql AS \'SELECT true\'; CREATE POLICY asks ON :"a".products USING (:"b".mine())'
+    ),
+    "table child": 'CREATE TABLE :"a".child () INHERITS (:"b".products)',
+    "table typed": 'CREATE TYPE :"b".mood AS ENUM (\'x\'); CREATE TABLE :"a".typed (m :"b".mood)',
+    "type narrow": 'CREATE DOMAIN :"b".wide AS text; CREATE DOMAIN :"a".narrow AS :"b".wide',
+    "function bound()": 'CREATE FUNCTION :"a".bound() RETURNS bigint BEGIN ATOMIC SELECT count(*) FROM :"b".products; END',
+    "function settings pinned()": 'CREATE FUNCTION :"a".pinned() RETURNS int LANGUAGE sql SET search_path = :"b", pg_temp AS \'SELECT 1\'',
+    "function text said()": 'CREATE FUNCTION :"a".said() RETURNS int LANGUAGE plpgsql AS $f$BEGIN RETURN (SELECT count(*) FROM :"b".products); END$f$',
+}
+"""By the subject of the finding: what the owner runs, with a and b the schemas of two tenants."""
+
+
+@pytest.fixture(scope="module")
+def profile(tmp_path_factory):
+    return load_profile("capliquify", tmp_path_factory.mktemp("profile"))
+
+
+@pytest.fixture
+def two(operator_url, roles):
+    """The schemas of two tenants; the second one's name needs quotes."""
+    with operator(operator_url, "test") as session:
+        made = [
+            create(session, roles, NewTenant(uuid.uuid4(), slug, slug, f"org_{slug}", schema_name=name), actor="test")
+            for slug, name in (("a", ""), ("b", 'T"wo 😀'))
+        ]
+    return {"a": made[0].schema_name, "b": made[1].schema_name}
+
+
+def _as_owner(url, roles, statement, **names):
+    for name, value in names.items():
+        statement = statement.replace(f':"{name}"', quoted(value))  # also inside literals, where `fill` leaves it alone
+    with operator(url, "test") as session, session.transaction(), as_owner(session, roles):
+        session.script(composed(statement))
+
+
+def _check(url, roles, profile):
+    with observer(url, "test") as session:
+        return run(session, LIMITS, SystemClock(), profile=profile, roles=roles)
+
+
+TEXTS = {
+    "after a quote that stands alone": """SELECT 1 -- '"' :"b" """,
+    "in a literal": """SELECT 'SELECT * FROM ' || ':"b"' """,
+    "in capitals, unquoted": "SELECT 1 -- FROM TENANT_PLAIN.products",
+    "beside other signs": "SELECT 1 -- (tenant_plain,x)",
+}
+
+
+@pytest.mark.parametrize("how", TEXTS)
+def test_a_name_is_seen_wherever_it_stands(operator_url, observer_url, roles, profile, two, how):
+    """The text of a function names another tenant's schema in whatever way: it is found."""
+    with operator(operator_url, "test") as session:
+        create(session, roles, NewTenant(uuid.uuid4(), "c", "c", "org_c", schema_name="tenant_plain"), actor="test")
+    _as_owner(operator_url, roles, f'CREATE FUNCTION :"a".f() RETURNS text LANGUAGE sql AS $f${TEXTS[how]}::text$f$', **two)
+    [finding] = _check(observer_url, roles, profile)
+    assert finding.subject.name == "function text f()"
+
+
+@pytest.mark.parametrize("subject", WAYS)
+def test_a_reference_is_found_and_gone(operator_url, observer_url, roles, profile, two, subject):
+    """Nothing is found between two tenants, then exactly what was made, then nothing again."""
+    [before] = _check(observer_url, roles, profile)
+    assert (before.outcome, before.examined) == (Outcome.HEALTHY, 2)
+    _as_owner(operator_url, roles, WAYS[subject], **two)
+    found = {finding.subject.name: finding for finding in _check(observer_url, roles, profile)}
+    # A table of another's type has a row type, a view of another's table a rule: one fault, one finding.
+    assert set(found) == {subject}
+    finding = found[subject]
+    assert finding.outcome is Outcome.FAILING
+    assert finding.severity is (Severity.HIGH if subject.startswith("function text") else Severity.CRITICAL)
+    assert set(finding.tenants.sample) == set(two.values())
+    assert any(two["a"] in line and two["b"] in line for line in finding.witness.lines)
+    _as_owner(operator_url, roles, 'DROP SCHEMA :"b" CASCADE', **two)
+    [after] = _check(observer_url, roles, profile)
+    assert (after.outcome, after.examined) == (Outcome.HEALTHY, 1)
+
+
+def test_public_may_not_hang_on_a_tenant(operator_url, observer_url, roles, profile, two):
+    """A view in public over one tenant's table is found too, and gone when it is dropped; what tenants take from public is no fault."""
+    _as_owner(operator_url, roles, 'CREATE VIEW public.peek AS SELECT sku FROM :"b".products', **two)
+    [finding] = _check(observer_url, roles, profile)
+    assert finding.subject.name == "view peek"
+    _as_owner(operator_url, roles, 'DROP VIEW public.peek; CREATE VIEW :"a".mine AS SELECT slug FROM public.tenants', **two)
+    [finding] = _check(observer_url, roles, profile)
+    assert finding.outcome is Outcome.HEALTHY
+
+
+def test_the_same_fault_of_many_is_one_finding(operator_url, observer_url, roles, profile, two):
+    """Two tenants that read each other by views of one name are one finding of two tenants."""
+    statement = 'CREATE VIEW :"a".seen AS SELECT sku FROM :"b".products; CREATE VIEW :"b".seen AS SELECT sku FROM :"a".products'
+    _as_owner(operator_url, roles, statement, **two)
+    [finding] = _check(observer_url, roles, profile)
+    assert (finding.subject.name, finding.tenants.count, len(finding.witness.lines)) == ("view seen", 2, 2)
+
+
+def test_a_tenants_own_name_in_its_functions_is_no_fault(operator_url, observer_url, roles, profile, two):
+    """A function that names its own schema, or that only holds part of another's name, is left alone."""
+    statement = (
+        'CREATE FUNCTION :"a".own() RETURNS int LANGUAGE sql SET search_path = :"a", pg_temp AS $f$SELECT 1 -- :"a" $f$;'
+        ' CREATE FUNCTION :"b".part() RETURNS int LANGUAGE sql AS $f$SELECT 1 -- x:"a" $f$'
+    )
+    _as_owner(operator_url, roles, statement.replace('x:"a"', f"x{two['a']}"), **two)
+    [finding] = _check(observer_url, roles, profile)
+    assert finding.outcome is Outcome.HEALTHY
+
+
+def test_without_the_right_it_cannot_tell(operator_url, observer_url, superuser_url, roles, profile, two):
+    """Without SELECT on the registry the answer is inconclusive, with the grant."""
+    del two
+    with operator(superuser_url, "test") as session, session.transaction():
+        session.script(fill('REVOKE SELECT ON public.tenants FROM :"observer"', {"observer": roles.observer}))
+    [finding] = _check(observer_url, roles, profile)
+    assert finding.outcome is Outcome.INCONCLUSIVE
+    assert "GRANT SELECT" in finding.why
+
+
+def test_an_empty_registry_is_no_pass(observer_url, roles, profile):
+    """Without a tenant nothing was examined, so nothing passes."""
+    [finding] = _check(observer_url, roles, profile)
+    assert finding.outcome is Outcome.INCONCLUSIVE
+
+
+names = st.sampled_from(["a", "b", "public"])
+references = st.builds(
+    Reference, names, st.sampled_from(["view", "function text", "default"]), st.text("xyz", max_size=2), names, names
+)
+
+
+@given(st.lists(references, max_size=60), st.integers(0, 3))
+def test_judging_is_total_and_never_silent(found, tenants):
+    """Every reference is in a finding, findings stay few, and there is always an answer."""
+    findings = judge(References(tenants, tuple(found)), LIMITS, EVIDENCE)
+    assert 1 <= len(findings) <= FINDINGS + 1
+    if tenants:
+        assert {finding.outcome for finding in findings} == ({Outcome.FAILING} if found else {Outcome.HEALTHY})
+        named = {schema for finding in findings if finding.tenants for schema in finding.tenants.sample}
+        assert named == {schema for each in found for schema in (each.from_schema, each.to_schema)}
