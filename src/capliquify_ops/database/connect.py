@@ -3,7 +3,7 @@
 Settings are applied by SET LOCAL in each transaction and never as start-up options: PgBouncer refuses those.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import IsolationLevel, sql
 from psycopg.conninfo import make_conninfo
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGconn
 from psycopg.rows import args_row, dict_row
+from psycopg.waiting import Ready, Wait
 
 from capliquify_ops.database.dsn import parts
 from capliquify_ops.database.faults import connecting_failed, translated
@@ -150,8 +152,8 @@ class Session:
         Whoever stops reading leaves the context, which cancels the rest: a copy left open would lock its own session out.
         """
         self._inside()
-        with translated(), self._connection.cursor() as cursor, cursor.copy(query) as copy:
-            yield copy
+        with translated(), self._connection.cursor() as cursor, cursor.copy(query):
+            yield _arriving(self._connection)
 
     @contextmanager
     def copy_in(self, query: sql.Composed) -> Iterator[Callable[[bytes], None]]:
@@ -181,6 +183,30 @@ class Session:
     def backend_pid(self) -> int:
         """The server process of this connection."""
         return self._connection.info.backend_pid
+
+
+def _arriving(connection: psycopg.Connection[Any]) -> Iterator[memoryview]:
+    """Yield the rows of a COPY as they come.
+
+    The driver waits for each row by itself, which takes longer than the row: here only what has not arrived is waited for.
+    """
+    libpq = connection.pgconn
+    while True:
+        size, row = libpq.get_copy_data(1)
+        if size > 0:
+            yield row
+        elif size == 0:
+            connection.wait(_more(libpq))
+        else:
+            break
+    while result := libpq.get_result():
+        if result.status != ExecStatus.COMMAND_OK:
+            raise psycopg.errors.error_from_result(result)
+
+
+def _more(libpq: PGconn) -> Generator[Wait, Ready | int, None]:
+    yield Wait.R
+    libpq.consume_input()
 
 
 def _text(query: Statement | Query) -> Query:
