@@ -64,11 +64,16 @@ def two(operator_url, roles):
     return {"a": made[0].schema_name, "b": made[1].schema_name}
 
 
-def _as_owner(url, roles, statement, **names):
+def _named(statement, names):
+    """Put names in, also inside literals, where `fill` leaves them alone."""
     for name, value in names.items():
-        statement = statement.replace(f':"{name}"', quoted(value))  # also inside literals, where `fill` leaves it alone
+        statement = statement.replace(f':"{name}"', quoted(value))
+    return statement
+
+
+def _as_owner(url, roles, statement, **names):
     with operator(url, "test") as session, session.transaction(), as_owner(session, roles):
-        session.script(composed(statement))
+        session.script(composed(_named(statement, names)))
 
 
 def _check(url, roles, profile):
@@ -84,33 +89,53 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize("how", TEXTS)
-def test_a_name_is_seen_wherever_it_stands(operator_url, observer_url, roles, profile, two, how):
+class _Undo(Exception):
+    pass
+
+
+@pytest.fixture
+def found_after(operator_url, roles, profile, two):
+    """Runs a statement of the owner, and gives the findings before it, with it, and after it was undone."""
+    with operator(operator_url, "test") as session:
+
+        def check():
+            return {each.subject.name: each for each in run(session, LIMITS, SystemClock(), profile=profile, roles=roles)}
+
+        def run_and_undo(statement):
+            with session.transaction(), as_owner(session, roles):
+                before = check()
+                try:
+                    with session.transaction():
+                        session.script(composed(_named(statement, two)))
+                        found = check()
+                        raise _Undo
+                except _Undo:
+                    return before, found, check()
+
+        yield run_and_undo
+
+
+def test_every_reference_is_found_and_gone(found_after, two):
+    """Nothing is found between two tenants, then exactly what was made, then nothing again."""
+    for subject, statement in WAYS.items():
+        before, found, after = found_after(statement)
+        assert [(each.outcome, each.examined) for each in (*before.values(), *after.values())] == [(Outcome.HEALTHY, 2)] * 2
+        # A table of another's type has a row type, a view of another's table a rule: one fault, one finding.
+        assert set(found) == {subject}
+        finding = found[subject]
+        assert finding.outcome is Outcome.FAILING
+        assert finding.severity is (Severity.HIGH if subject.startswith("function text") else Severity.CRITICAL)
+        assert set(finding.tenants.sample) == set(two.values())
+        assert any(two["a"] in line and two["b"] in line for line in finding.witness.lines)
+
+
+def test_a_name_is_seen_wherever_it_stands(operator_url, roles, found_after):
     """The text of a function names another tenant's schema in whatever way: it is found."""
     with operator(operator_url, "test") as session:
         create(session, roles, NewTenant(uuid.uuid4(), "c", "c", "org_c", schema_name="tenant_plain"), actor="test")
-    _as_owner(operator_url, roles, f'CREATE FUNCTION :"a".f() RETURNS text LANGUAGE sql AS $f${TEXTS[how]}::text$f$', **two)
-    [finding] = _check(observer_url, roles, profile)
-    assert finding.subject.name == "function text f()"
-
-
-@pytest.mark.parametrize("subject", WAYS)
-def test_a_reference_is_found_and_gone(operator_url, observer_url, roles, profile, two, subject):
-    """Nothing is found between two tenants, then exactly what was made, then nothing again."""
-    [before] = _check(observer_url, roles, profile)
-    assert (before.outcome, before.examined) == (Outcome.HEALTHY, 2)
-    _as_owner(operator_url, roles, WAYS[subject], **two)
-    found = {finding.subject.name: finding for finding in _check(observer_url, roles, profile)}
-    # A table of another's type has a row type, a view of another's table a rule: one fault, one finding.
-    assert set(found) == {subject}
-    finding = found[subject]
-    assert finding.outcome is Outcome.FAILING
-    assert finding.severity is (Severity.HIGH if subject.startswith("function text") else Severity.CRITICAL)
-    assert set(finding.tenants.sample) == set(two.values())
-    assert any(two["a"] in line and two["b"] in line for line in finding.witness.lines)
-    _as_owner(operator_url, roles, 'DROP SCHEMA :"b" CASCADE', **two)
-    [after] = _check(observer_url, roles, profile)
-    assert (after.outcome, after.examined) == (Outcome.HEALTHY, 1)
+    for how, text in TEXTS.items():
+        _, found, _ = found_after(f'CREATE FUNCTION :"a".f() RETURNS text LANGUAGE sql AS $f${text}::text$f$')
+        assert set(found) == {"function text f()"}, how
 
 
 def test_public_may_not_hang_on_a_tenant(operator_url, observer_url, roles, profile, two):

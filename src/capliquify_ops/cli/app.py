@@ -1,6 +1,7 @@
 """The command and the way its exit codes are made: click's own codes would collide with pytest's and the gate's."""
 
 import io
+import logging
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -21,6 +22,8 @@ PIPE_CLOSED = 141
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code. A terminal that knows few characters gets escapes instead of a traceback."""
+    # The driver remarks on what went wrong besides, with addresses; our own sentence says what matters.
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

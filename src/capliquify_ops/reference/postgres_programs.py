@@ -3,7 +3,6 @@
 The wheel's own launcher is never imported: as root it adds an account, loosens folders and trusts every connection.
 """
 
-import os
 import re
 import shutil
 import stat
@@ -54,7 +53,7 @@ def for_another_account(folder: Path, given: Path | None, into: Path) -> Path:
             raise UsageError(message, hint="Run as an ordinary user, or use programs in a folder that everybody can pass.")
         return folder
     site = folder.parents[2]
-    if is_passable(folder) and not breaks_initdb(folder) and _is_open(folder.parent) and _is_open(site / _LIBRARIES):
+    if not breaks_initdb(folder) and all(_is_open(each) for each in (folder.parent, site / _LIBRARIES) if each.is_dir()):
         return folder
     copy = into / _INSTALL
     if (site / _LIBRARIES).is_dir():
@@ -66,11 +65,17 @@ def for_another_account(folder: Path, given: Path | None, into: Path) -> Path:
 
 
 def _is_open(folder: Path) -> bool:
-    """Whether everybody can read all that is in a folder: a strict umask may have installed the wheel for its owner alone."""
-    for parent, folders, files in os.walk(folder):
-        for names, needed in ((folders, stat.S_IROTH | stat.S_IXOTH), (files, stat.S_IROTH)):
-            if any(os.stat(os.path.join(parent, name)).st_mode & needed != needed for name in names):  # noqa: PTH116, PTH118
-                return False
+    """Whether everybody can reach and read all that is in a folder, and execute what its owner can.
+
+    A strict umask may have installed the wheel for its owner alone, and links may lead into somebody's private folder.
+    """
+    if not is_passable(folder):
+        return False
+    for entry in folder.rglob("*"):
+        mode = entry.lstat().st_mode
+        needed = stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0)
+        if stat.S_ISLNK(mode) or mode & needed != needed:
+            return False
     return True
 
 

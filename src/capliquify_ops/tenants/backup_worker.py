@@ -4,12 +4,13 @@ Its standard input gives where to connect and the job, then tenants; its standar
 its input does, so it never outlives who started it by more than the tenant that it is at.
 """
 
+import os
 import pickle
-import signal
 import subprocess
 import sys
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
+from typing import IO
 
 from capliquify_ops.database import Session, observer
 from capliquify_ops.model.errors import OpsError
@@ -65,42 +66,55 @@ class Elsewhere:
 
     def back_up(self, tenant: Tenant) -> Outcome:
         """Back one tenant up."""
-        process = self._process = self._process or self._started()
-        assert process.stdin is not None
-        assert process.stdout is not None
         try:
-            pickle.dump(tenant, process.stdin)
-            process.stdin.flush()
-            outcome: Outcome = pickle.load(process.stdout)  # noqa: S301 -- from our own program
-        except (OSError, EOFError, pickle.UnpicklingError):
-            self.close()
-            return Outcome(tenant, None, f"The process that backed it up ended ({process.returncode}): run the command again.")
+            process = self._process = self._process or self._started()
+            given, answers = _pipes(process)
+            pickle.dump(tenant, given)
+            given.flush()
+            outcome: Outcome = pickle.load(answers)  # noqa: S301 -- from our own program
+        except (OSError, EOFError, pickle.UnpicklingError) as fault:
+            code = self._ended()
+            why = f"ended ({code})" if code is not None else f"could not be started ({fault})"
+            return Outcome(tenant, None, f"The process that backs it up {why}: what it said is above. Run the command again.")
         return outcome
 
     def close(self) -> None:
-        """End the process after the tenant that it is at."""
+        """End the process; it is at no tenant."""
+        self._ended()
+
+    def _ended(self) -> int | None:
         process, self._process = self._process, None
-        if process is not None:
-            with process:
-                assert process.stdin is not None
-                try:
-                    process.stdin.close()
-                finally:
-                    process.wait(_ENDS_S)
+        if process is None:
+            return None
+        for pipe in _pipes(process):
+            with suppress(OSError):  # what it did not take any more
+                pipe.close()
+        try:
+            return process.wait(_ENDS_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
 
     def _started(self) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen([sys.executable, "-P", "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert process.stdin is not None
+        # A group of its own: whoever interrupts the command interrupts who started us, and the process goes by its input.
+        command = [sys.executable, "-P", "-m", __name__]
+        process = self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)
         # Through the pipe, where nobody else looks: a password is no argument.
-        pickle.dump((self.access.url.reveal(), self.access.pooled, self.job), process.stdin)
+        pickle.dump((self.access.url.reveal(), self.access.pooled, self.job), _pipes(process)[0])
         return process
+
+
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    return process.stdin, process.stdout
 
 
 def main() -> None:
     """Be the program."""
-    # Whoever interrupts the command interrupts who started us; we go by our input.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    given, answers = sys.stdin.buffer, sys.stdout.buffer
+    given, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    # Whatever else prints does not print between the answers.
+    os.dup2(2, 1)
     url, pooled, job = pickle.load(given)  # noqa: S301 -- from who started us
     worker = Here(Access(Secret(url), pooled=pooled), job)
     try:

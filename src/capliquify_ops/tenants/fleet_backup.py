@@ -54,7 +54,10 @@ def _work(
                 tenant = waiting.get_nowait()
             except queue.Empty:
                 return
-            ended.put(worker.back_up(tenant))
+            try:
+                ended.put(worker.back_up(tenant))
+            except Exception as fault:  # noqa: BLE001 -- whoever waits for this tenant must hear of it, or waits for good
+                ended.put(Outcome(tenant, None, f"The backup failed: {type(fault).__name__}."))
 
 
 class Progress:

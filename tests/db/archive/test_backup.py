@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.db.archive.conftest import make_tenant, rows, script
 
-from capliquify_ops.database import fill, operator
+from capliquify_ops.database import fill, load, operator
 from capliquify_ops.model.errors import (
     ArchiveUnwritable,
     DefinitionsRefused,
@@ -155,6 +155,24 @@ def test_a_schema_that_changes_meanwhile(tenant, seen, session, roles, tmp_path,
     assert [path.name for path in tmp_path.iterdir()] == ["once"]
 
 
+def test_what_is_dropped_between_snapshot_and_definition(tenant, seen, session, roles, tmp_path, monkeypatch):
+    """An index that was there when the backup began and is gone when its definition is asked for: the backup is taken again."""
+    real, dropped = type(seen).ask, []
+
+    def ask(reader, query, row, params=None):
+        if query.name == "relations" and not dropped:
+            dropped.append(1)
+            with session.transaction(), as_owner(session, roles):
+                session.execute(fill('DROP INDEX :"s".companies_name_idx', {"s": tenant.schema_name}))
+        return real(reader, query, row, params)
+
+    monkeypatch.setattr(type(seen), "ask", ask)
+    receipt = backup(seen, "acme", tmp_path / "a", tool="test")
+    assert dropped
+    assert receipt.manifest.rows == 60
+    assert "companies_name_idx" not in script(tmp_path / "a").decode()
+
+
 def test_one_moment(session, roles, seen, database, tmp_path):
     """Rows that move between tables while the backup runs are in exactly one of them in every archive."""
     tenant = make_tenant(session, roles, "moving")
@@ -257,3 +275,29 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_table(tenant, seen, session, ro
     thread.start()
     thread.join(30)
     assert ended == [error, 1]
+
+
+def test_a_registry_with_row_security(seen, tenant, roles, superuser_url, tmp_path):
+    """A registry whose policy shows this role every row is read through it."""
+    with operator(superuser_url, "test") as session, session.transaction():
+        session.script(
+            fill(
+                "ALTER TABLE public.tenants ENABLE ROW LEVEL SECURITY;"
+                ' CREATE POLICY all_rows ON public.tenants FOR SELECT TO :"observer" USING (true)',
+                {"observer": roles.observer},
+            )
+        )
+    assert backup(seen, tenant.slug, tmp_path / "a.sql.zst", tool="test", shared=()).manifest.rows == 60
+
+
+def test_what_may_have_rows(session, roles):
+    """Only an ordinary heap without a page is known to be empty: of an unlogged table a standby has no file at all."""
+    with session.transaction(), as_owner(session, roles):
+        session.script(
+            fill("CREATE SCHEMA s; CREATE TABLE s.a (n int); CREATE UNLOGGED TABLE s.b (n int); CREATE TABLE s.c (n int)", {})
+        )
+        session.execute("INSERT INTO s.c VALUES (1)")
+        oids = [session.value(f"SELECT 's.{name}'::regclass::oid") for name in "abc"]
+        statement = load("capliquify_ops.tenants.archive", "sizes")
+        found = session.mappings(statement, {"tables": oids, "at_least": 1})
+        assert [row["has_pages"] for row in found] == [False, True, True]

@@ -14,6 +14,7 @@ from tests.db.archive.conftest import make_tenant, script
 
 from capliquify_ops.database import fill
 from capliquify_ops.model.errors import ArchiveUnwritable
+from capliquify_ops.tenants import backup_worker
 from capliquify_ops.tenants.archive.opening import open_archive
 from capliquify_ops.tenants.audit import audit_of
 from capliquify_ops.tenants.backup_job import Access, Job
@@ -85,8 +86,26 @@ def test_a_killed_worker_is_one_outcome(fleet, access, tmp_path):
     lost = [one for one in found if one.receipt is None]
     assert len(found) == 6
     assert 1 <= len(lost) <= 2
-    assert all("ended (-9): run the command again" in one.why for one in lost)
+    assert all("ended (-9)" in one.why for one in lost)
     assert _programs() == []
+
+
+@pytest.mark.parametrize(("program", "says"), [("/nonexistent/python", "could not be started"), ("/bin/true", "ended (0)")])
+def test_a_worker_that_never_works_is_an_outcome_of_each(fleet, access, tmp_path, monkeypatch, program, says):
+    """Where no worker starts, or each ends at once, every tenant has its outcome, and nothing waits."""
+    monkeypatch.setattr(sys, "executable", program)
+    outcomes = list(fleet_backup(access, fleet, Job(tmp_path, "20260101T000000Z", "test", workers=2)))
+    assert len(outcomes) == 6
+    assert all(says in one.why for one in outcomes)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_mistake_of_ours_is_an_outcome_too(fleet, access, tmp_path, monkeypatch, workers):
+    """What no sentence was written for ends no run: whoever waits for the tenant hears of it."""
+    for kind in (backup_worker.Here, backup_worker.Elsewhere):
+        monkeypatch.setattr(kind, "back_up", lambda *_: 1 / 0)
+    outcomes = list(fleet_backup(access, fleet, Job(tmp_path, "20260101T000000Z", "test", workers=workers)))
+    assert [one.why for one in outcomes] == ["The backup failed: ZeroDivisionError."] * 6
 
 
 def test_a_killed_command_takes_its_workers_along(database, fleet, tmp_path):

@@ -47,3 +47,13 @@ def test_closed_programs_are_copied(wheel, tmp_path, closed, mode):
     assert found == tmp_path / "into" / install / "bin"
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "into").rglob("*.so")} == {0o644}
     assert (found / "postgres").stat().st_mode & 0o777 == 0o755
+
+
+def test_links_are_not_trusted(wheel, tmp_path):
+    """A file that is a link may lead where the account cannot go: it is copied with the rest."""
+    plain = wheel / "lib" / "plpgsql.so"
+    plain.rename(tmp_path / "elsewhere.so")
+    plain.symlink_to(tmp_path / "elsewhere.so")
+    found = for_another_account(wheel / "bin", None, tmp_path / "into")
+    assert found != wheel / "bin"
+    assert not (found.parent / "lib" / "plpgsql.so").is_symlink()

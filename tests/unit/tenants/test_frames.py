@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import random
 import shutil
 import subprocess
@@ -10,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from capliquify_ops.evidence.canonical import canonical
 from capliquify_ops.model.errors import ArchiveRefused
 from capliquify_ops.tenants.archive.frames import ArchiveWriter, checked, script_of
-from capliquify_ops.tenants.archive.manifest import parse
+from capliquify_ops.tenants.archive.manifest import Manifest, Needs, Origin, Section, parse
 from capliquify_ops.tenants.archive.rows import Content, count, counted
 
 MANIFEST = b'{"format":1}\n'
@@ -80,6 +82,17 @@ def test_a_manifest_that_is_none_is_refused(content):
     """Anything else than a manifest is a sentence, never a traceback."""
     with pytest.raises(ArchiveRefused, match="cannot be read"):
         parse(content, "it")
+
+
+def test_sections_of_other_versions():
+    """What a later version says of a section besides is left out, and what an earlier one did not say is empty."""
+    origin = Origin("18.1", 18, "UTF8", "d", "", "", "", "test")
+    section = Section("rows", 1, "s.t", ("a",), 2, "c", 3)
+    manifest = Manifest(1, "s", {}, "f", origin, Needs(), (section,), (), (), ())
+    table = json.loads(canonical(manifest))
+    table["sections"][0]["later"] = 1
+    del table["sections"][0]["stream"]
+    assert parse(json.dumps(table).encode(), "it") == manifest
 
 
 @given(st.lists(st.binary(max_size=50)), st.randoms(use_true_random=False))

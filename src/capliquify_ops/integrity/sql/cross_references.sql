@@ -4,18 +4,27 @@
 -- params: at_most int
 -- schemas: registry
 -- why: whatever stands in one schema and hangs on an object of a tenant's other schema, by the catalogue's own dependencies
-WITH tenant (oid, name) AS (
+WITH tenant (oid, name) AS MATERIALIZED (
   SELECT n.oid, n.nspname::text
   FROM pg_catalog.pg_namespace AS n
   WHERE EXISTS (SELECT 1 FROM :"registry_schema".:"registry_table" AS t WHERE t.schema_name::text = n.nspname::text)
 ),
-target (classid, oid, schema, name) AS (
+-- Made first, and met by hash joins: estimates for a union of catalogues are no guide.
+target (classid, oid, schema, name) AS MATERIALIZED (
   SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::oid, c.oid, c.relnamespace, c.relname::text
-  FROM pg_catalog.pg_class AS c WHERE c.relkind <> 't'
+  FROM pg_catalog.pg_class AS c JOIN tenant AS t ON t.oid = c.relnamespace WHERE c.relkind <> 't'
   UNION ALL
-  SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass::oid, p.oid, p.pronamespace, p.proname || '()' FROM pg_catalog.pg_proc AS p
+  SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass::oid, p.oid, p.pronamespace, p.proname || '()'
+  FROM pg_catalog.pg_proc AS p JOIN tenant AS t ON t.oid = p.pronamespace
   UNION ALL
-  SELECT 'pg_catalog.pg_type'::pg_catalog.regclass::oid, y.oid, y.typnamespace, y.typname::text FROM pg_catalog.pg_type AS y
+  SELECT 'pg_catalog.pg_type'::pg_catalog.regclass::oid, y.oid, y.typnamespace, y.typname::text
+  FROM pg_catalog.pg_type AS y JOIN tenant AS t ON t.oid = y.typnamespace
+),
+edge (classid, objid, schema, target) AS MATERIALIZED (
+  SELECT d.classid, d.objid, x.schema, x.name
+  FROM pg_catalog.pg_depend AS d
+  JOIN target AS x ON x.classid = d.refclassid AND x.oid = d.refobjid
+  WHERE d.deptype IN ('n', 'a', 'P', 'S')
 ),
 -- Where each dependent stands: what has no schema of its own stands where its table does.
 source (classid, oid, schema, kind, name) AS (
@@ -47,12 +56,10 @@ source (classid, oid, schema, kind, name) AS (
   UNION ALL
   SELECT 'pg_catalog.pg_type'::pg_catalog.regclass::oid, y.oid, y.typnamespace, 'type', y.typname::text FROM pg_catalog.pg_type AS y
 )
-SELECT DISTINCT f.nspname::text AS from_schema, s.kind, s.name AS object, t.name AS to_schema, x.name AS target
-FROM pg_catalog.pg_depend AS d
-JOIN target AS x ON x.classid = d.refclassid AND x.oid = d.refobjid
-JOIN tenant AS t ON t.oid = x.schema
-JOIN source AS s ON s.classid = d.classid AND s.oid = d.objid AND s.schema <> x.schema
+SELECT DISTINCT f.nspname::text AS from_schema, s.kind, s.name AS object, t.name AS to_schema, e.target
+FROM edge AS e
+JOIN source AS s ON s.classid = e.classid AND s.oid = e.objid AND s.schema <> e.schema
+JOIN tenant AS t ON t.oid = e.schema
 JOIN pg_catalog.pg_namespace AS f ON f.oid = s.schema
-WHERE d.deptype IN ('n', 'a', 'P', 'S')
 ORDER BY 1, 2, 3, 4, 5
 LIMIT %(at_most)s

@@ -103,7 +103,13 @@ def _manifest(table: dict[str, Any]) -> Manifest:
     row["origin"] = Origin(**row["origin"])
     needs = row["needs"]
     row["needs"] = Needs(tuple(needs["roles"]), tuple(needs["outside"]), tuple(needs["features"]), int(needs["locks"]))
-    row["sections"] = tuple(Section(**{**each, "columns": tuple(each["columns"])}) for each in row["sections"])
+    row["sections"] = tuple(_section(each) for each in row["sections"])
     row["sequences"] = tuple((str(name), int(value), bool(called)) for name, value, called in row["sequences"])
     row["routines"], row["left_out"] = tuple(row["routines"]), tuple(row["left_out"])
     return Manifest(**row)
+
+
+def _section(table: dict[str, Any]) -> Section:
+    """Return a section; what a later version of the same format says besides is left out."""
+    row = {field.name: table[field.name] for field in fields(Section) if field.name in table}
+    return Section(**{**row, "columns": tuple(row["columns"])})

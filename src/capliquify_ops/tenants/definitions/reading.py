@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from capliquify_ops.database import Session, load
-from capliquify_ops.model.errors import TenantConflict
+from capliquify_ops.model.errors import SchemaChanged, TenantConflict
 from capliquify_ops.tenants.definitions import rows
 from capliquify_ops.tenants.definitions.classes import array, asked, class_name
 from capliquify_ops.tenants.definitions.rows import Edge, Key
@@ -92,23 +92,25 @@ def read(session: Session, name: str) -> Read:
         published = ask.keys("described", str, publications)
         outside = ask.keys("addresses", str, _outside(edges, {*inside, ("pg_namespace", schema.oid)}))
         found, types = _by_oid(asked_relations()), asked_types()
+        deparsed = _Deparsed(constraints(), indexes(), statistics(), asked_routines())
+        _refuse_gone(name, found.values(), deparsed)
         not_carried = uncarried()
         return Read(
             schema=schema,
             edges=edges,
             relations=found,
             columns=_columns(asked_columns(), found.values(), types),
-            constraints=constraints(),
-            indexes=indexes(),
+            constraints=deparsed.constraints,
+            indexes=deparsed.indexes,
             attached=attached(),
             types=types,
-            routines=asked_routines(),
+            routines=deparsed.routines,
             aggregates=_by_oid(aggregates()),
             operators=operators(),
             dictionaries=dictionaries(),
             configurations=configurations(),
             collations=collations(),
-            statistics=statistics(),
+            statistics=deparsed.statistics,
             sequences=_by_oid(sequences()),
             extensions=_by_oid(asked_extensions()),
             comments=comments(),
@@ -116,6 +118,24 @@ def read(session: Session, name: str) -> Read:
             left_out=published() + [row.name for row in not_carried if not row.is_refused],
             outside=outside(),
         )
+
+
+class _Deparsed(NamedTuple):
+    """What the server deparses as it is now, not as it was in the snapshot."""
+
+    constraints: list[rows.Constraint]
+    indexes: list[rows.Index]
+    statistics: list[rows.Statistics]
+    routines: list[rows.Routine]
+
+
+def _refuse_gone(name: str, relations: Iterable[rows.Relation], found: _Deparsed) -> None:
+    """Raise SchemaChanged where something was dropped since the snapshot: its definition is NULL then."""
+    texts: list[str | None] = [row.query for row in relations if row.kind in "vm"]
+    texts += [one.definition for each in (found.constraints, found.indexes, found.statistics) for one in each]
+    texts += [row.definition for row in found.routines if row.kind != "a"]
+    if None in texts:
+        raise SchemaChanged(f"The schema {name} was changed while it was read.", hint="Run the backup again.")
 
 
 class _Asking:
