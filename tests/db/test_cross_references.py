@@ -13,8 +13,12 @@ from capliquify_ops.database.identifiers import composed
 from capliquify_ops.integrity.cross_references import FINDINGS, Reference, References, judge, run
 from capliquify_ops.model.finding import Evidence
 from capliquify_ops.model.outcome import Outcome, Severity
+from capliquify_ops.tenants.archive.opening import open_archive
+from capliquify_ops.tenants.backup import backup
 from capliquify_ops.tenants.create import NewTenant, create
 from capliquify_ops.tenants.ownership import as_owner
+from capliquify_ops.tenants.restore_in_place import restore_in_place
+from capliquify_ops.tenants.restoring import Trust
 
 LIMITS = load_limits()
 EVIDENCE = Evidence("cross_references", "db", "2026-01-01T00:00:00.000Z", 1.0)
@@ -165,6 +169,34 @@ def test_a_tenants_own_name_in_its_functions_is_no_fault(operator_url, observer_
     _as_owner(operator_url, roles, statement.replace('x:"a"', f"x{two['a']}"), **two)
     [finding] = _check(observer_url, roles, profile)
     assert finding.outcome is Outcome.HEALTHY
+
+
+def test_an_ordinary_word_is_no_name(found_after, operator_url, roles):
+    """A tenant called as tables and words are makes no function suspicious; a search_path that leads there is seen all the same."""
+    with operator(operator_url, "test") as session:
+        for slug, name in (("s", "sales"), ("o", "order_items")):
+            create(session, roles, NewTenant(uuid.uuid4(), slug, slug, f"org_{slug}", schema_name=name), actor="test")
+    text = 'CREATE TABLE :"a".order_items (n int); CREATE FUNCTION :"a".f() RETURNS int LANGUAGE sql AS $f$SELECT count(*)::int FROM {}$f$'
+    for words in ("sales AS sales WHERE sales.id IS NULL", "order_items"):
+        _, found, _ = found_after(f'SET LOCAL search_path = :"a"; {text.format(words)}')
+        assert {each.outcome for each in found.values()} == {Outcome.HEALTHY}, words
+    _, found, _ = found_after(
+        'CREATE FUNCTION :"a".g() RETURNS int LANGUAGE sql SET search_path = sales, pg_temp AS $f$SELECT 1$f$'
+    )
+    assert set(found) == {"function settings g()"}
+
+
+def test_what_a_restore_put_away_is_no_fault(operator_url, observer_url, roles, profile, two, tmp_path):
+    """After a restore in place the replaced schema's functions still name the schema that it was: no other tenant's."""
+    _as_owner(
+        operator_url, roles, 'CREATE FUNCTION :"a".own() RETURNS int LANGUAGE sql SET search_path = :"a" AS $f$SELECT 1$f$', **two
+    )
+    with operator(operator_url, "test") as session:
+        backup(session, "a", tmp_path / "a.sql.zst", tool="test")
+        with open_archive(tmp_path / "a.sql.zst") as archive:
+            restore_in_place(session, roles, archive, "a", Trust("test", is_given=True), unique=1, now=SystemClock().now())
+    [finding] = _check(observer_url, roles, profile)
+    assert finding.outcome is Outcome.HEALTHY, finding.why
 
 
 def test_without_the_right_it_cannot_tell(operator_url, observer_url, superuser_url, roles, profile, two):

@@ -11,13 +11,14 @@ from types import MappingProxyType
 
 from capliquify_ops.configuration import Limits, Profile
 from capliquify_ops.database import Session, fill, load
-from capliquify_ops.integrity.observing import inconclusive, observe, spread_of
+from capliquify_ops.integrity.observing import healthy, inconclusive, observe, spread_of
 from capliquify_ops.integrity.registry_access import require_registry
 from capliquify_ops.model.finding import Evidence, Finding, Scalar, Subject, SubjectKind, Witness
 from capliquify_ops.model.names import check_id
 from capliquify_ops.model.outcome import Grade, Outcome, Severity
 from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
+from capliquify_ops.tenants.quarantine import quarantined_names
 from capliquify_ops.tenants.registry import registry_names
 
 CHECK = check_id("cross_references")
@@ -61,7 +62,10 @@ def measure(session: Session, *, profile: Profile, roles: Roles) -> References:
     found: list[Reference] = []
     for stem in ("cross_references", "cross_references_words"):
         found += session.rows(fill(load(_PACKAGE, stem).text, names), Reference, {"at_most": AT_MOST})
-    return References(int(session.value(fill(_TENANTS, names)) or 0), tuple(found))
+    # What a restore put away still names the schema that it was.
+    away = set(quarantined_names(session))
+    kept = tuple(reference for reference in found if reference.from_schema not in away)
+    return References(int(session.value(fill(_TENANTS, names)) or 0), kept)
 
 
 def judge(rows: References, limits: Limits, evidence: Evidence) -> tuple[Finding, ...]:
@@ -73,7 +77,8 @@ def judge(rows: References, limits: Limits, evidence: Evidence) -> tuple[Finding
     findings = [_failing(kind, name, found, rows, evidence) for (kind, name), found in objects[:FINDINGS]]
     if rest := [reference for _, found in objects[FINDINGS:] for reference in found]:
         findings.append(_failing("further", "objects", rest, rows, evidence))
-    return tuple(findings) or (_healthy(rows, evidence),)
+    why = f"Nothing outside the schemas of the {rows.tenants} tenants hangs on them, and none names another one."
+    return tuple(findings) or (healthy(CHECK, evidence, why, rows.tenants, _measured(rows)),)
 
 
 def run(session: Session, limits: Limits, clock: Clock, *, profile: Profile, roles: Roles) -> tuple[Finding, ...]:
@@ -110,21 +115,6 @@ def _failing(kind: str, name: str, found: list[Reference], rows: References, evi
         tenants=spread_of(schemas | others),
         witness=Witness(tuple(_line(reference) for reference in found[:_LINES])),
         grade=Grade.STRONG if is_words else Grade.PROOF,
-    )
-
-
-def _healthy(rows: References, evidence: Evidence) -> Finding:
-    return Finding(
-        check=CHECK,
-        subject=Subject(SubjectKind.DATABASE, evidence.of),
-        outcome=Outcome.HEALTHY,
-        severity=Severity.INFO,
-        evidence=evidence,
-        why=f"Nothing outside the schemas of the {rows.tenants} tenants hangs on them, and none names another one.",
-        examined=rows.tenants,
-        eligible=rows.tenants,
-        measured=_measured(rows),
-        grade=Grade.PROOF,
     )
 
 

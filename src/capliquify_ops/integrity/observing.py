@@ -1,6 +1,6 @@
 """What every check of this package shares: how it asks, what it answers when it could not tell, how it names many tenants."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Generic, TypeVar
@@ -8,9 +8,9 @@ from typing import Generic, TypeVar
 from capliquify_ops.database import Session, describe
 from capliquify_ops.evidence.canonical import canonical, digest
 from capliquify_ops.model.errors import PrivilegeMissing, ServerUnsupported, StatementTimedOut
-from capliquify_ops.model.finding import SAMPLE_OF_TENANTS, Evidence, Finding, Spread, Subject, SubjectKind
+from capliquify_ops.model.finding import SAMPLE_OF_TENANTS, Evidence, Finding, Scalar, Spread, Subject, SubjectKind
 from capliquify_ops.model.names import CheckId
-from capliquify_ops.model.outcome import Outcome, Severity
+from capliquify_ops.model.outcome import Grade, Outcome, Severity
 from capliquify_ops.model.protocols import Clock
 
 T = TypeVar("T")
@@ -55,6 +55,22 @@ def inconclusive(check: CheckId, evidence: Evidence, why: str, *, examined: int 
         why=why,
         examined=examined,
         eligible=eligible,
+    )
+
+
+def healthy(check: CheckId, evidence: Evidence, why: str, examined: int, measured: Mapping[str, Scalar]) -> Finding:
+    """Return the finding of a check that examined every tenant and found no fault."""
+    return Finding(
+        check=check,
+        subject=Subject(SubjectKind.DATABASE, evidence.of),
+        outcome=Outcome.HEALTHY,
+        severity=Severity.INFO,
+        evidence=evidence,
+        why=why,
+        examined=examined,
+        eligible=examined,
+        measured=measured,
+        grade=Grade.PROOF,
     )
 
 

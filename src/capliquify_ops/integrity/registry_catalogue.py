@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 from capliquify_ops.configuration import Limits, Profile
 from capliquify_ops.database import Session, fill, load
-from capliquify_ops.integrity.observing import inconclusive, observe, spread_of
+from capliquify_ops.integrity.observing import healthy, inconclusive, observe, spread_of
 from capliquify_ops.integrity.registry_access import require_registry
 from capliquify_ops.integrity.registry_disagreements import LOOKS, Disagreement, Registered, RegistryRows, Unregistered, counted
 from capliquify_ops.model.finding import Evidence, Finding, Scalar, Subject, SubjectKind, Witness
 from capliquify_ops.model.names import check_id
-from capliquify_ops.model.outcome import Grade, Outcome, Severity
+from capliquify_ops.model.outcome import Grade, Outcome
 from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants.quarantine import PREFIX, quarantined_names
@@ -21,6 +21,7 @@ from capliquify_ops.tenants.registry import registry_names
 CHECK = check_id("registry_catalogue")
 _PACKAGE = "capliquify_ops.integrity"
 _GRACE = "provisioning_grace_s"
+_AGREE = "All {} registered tenants and the catalogue agree in both directions."
 
 
 def measure(session: Session, *, profile: Profile, roles: Roles) -> RegistryRows:
@@ -48,7 +49,7 @@ def judge(rows: RegistryRows, limits: Limits, evidence: Evidence) -> tuple[Findi
     if not findings and not examined:
         why = "The registry holds no tenant that could be examined."
         return (inconclusive(CHECK, evidence, why, eligible=len(rows.tenants)),)
-    return tuple(findings) or (_healthy(evidence, measured, examined),)
+    return tuple(findings) or (healthy(CHECK, evidence, _AGREE.format(examined), examined, measured),)
 
 
 def run(session: Session, limits: Limits, clock: Clock, *, profile: Profile, roles: Roles) -> tuple[Finding, ...]:
@@ -74,19 +75,4 @@ def _finding(disagreement: Disagreement, evidence: Evidence, measured: Mapping[s
         witness=Witness(disagreement.lines, disagreement.look),
         grade=Grade.PROOF,
         escalation=disagreement.escalation,
-    )
-
-
-def _healthy(evidence: Evidence, measured: Mapping[str, Scalar], examined: int) -> Finding:
-    return Finding(
-        check=CHECK,
-        subject=Subject(SubjectKind.DATABASE, evidence.of),
-        outcome=Outcome.HEALTHY,
-        severity=Severity.INFO,
-        evidence=evidence,
-        why=f"All {examined} registered tenants and the catalogue agree in both directions.",
-        examined=examined,
-        eligible=examined,
-        measured=measured,
-        grade=Grade.PROOF,
     )

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from capliquify_ops.configuration import Limits, Profile
 from capliquify_ops.database import Session, fill, load
-from capliquify_ops.integrity.observing import inconclusive, observe, spread_of
+from capliquify_ops.integrity.observing import healthy, inconclusive, observe, spread_of
 from capliquify_ops.integrity.registry_access import require_registry
 from capliquify_ops.integrity.structure_groups import (
     DifferingObject,
@@ -204,15 +204,5 @@ def _failed(failure: _Failure, told: _Told) -> Finding:
 
 def _healthy(rows: StructureRows, told: _Told) -> Finding:
     yardstick = f"the template {rows.baseline_schema}" if rows.is_template else "each other"
-    return Finding(
-        check=CHECK,
-        subject=Subject(SubjectKind.DATABASE, told.evidence.of),
-        outcome=Outcome.HEALTHY,
-        severity=Severity.INFO,
-        evidence=told.evidence,
-        why=f"The structures of all {told.examined} live tenants equal {yardstick}.",
-        examined=told.examined,
-        eligible=told.eligible,
-        measured=told.measured,
-        grade=Grade.PROOF,
-    )
+    why = f"The structures of all {told.examined} live tenants equal {yardstick}."
+    return healthy(CHECK, told.evidence, why, told.examined, told.measured)

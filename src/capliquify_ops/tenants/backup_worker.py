@@ -75,7 +75,7 @@ class Elsewhere:
         except (OSError, EOFError, pickle.UnpicklingError) as fault:
             code = self._ended()
             why = f"ended ({code})" if code is not None else f"could not be started ({fault})"
-            return Outcome(tenant, None, f"The process that backs it up {why}: what it said is above. Run the command again.")
+            return Outcome(tenant, None, f"The process that backs it up {why}. Run the command again.")
         return outcome
 
     def close(self) -> None:
@@ -104,6 +104,14 @@ class Elsewhere:
         return process
 
 
+def outcome_of(worker: Here | Elsewhere, tenant: Tenant) -> Outcome:
+    """Back one tenant up, whatever happens: who waits for a tenant must hear of it, and no traceback shows what it held."""
+    try:
+        return worker.back_up(tenant)
+    except Exception as fault:  # noqa: BLE001 -- as said
+        return Outcome(tenant, None, f"The backup failed: {type(fault).__name__}.")
+
+
 def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
     assert process.stdin is not None
     assert process.stdout is not None
@@ -123,7 +131,7 @@ def main() -> None:
                 tenant = pickle.load(given)  # noqa: S301 -- from who started us
             except EOFError:
                 return
-            pickle.dump(worker.back_up(tenant), answers)
+            pickle.dump(outcome_of(worker, tenant), answers)
             answers.flush()
     except BrokenPipeError:
         return

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from capliquify_ops.model.errors import ArchiveUnwritable
 from capliquify_ops.tenants.archive.naming import stamp_of
 from capliquify_ops.tenants.backup_job import Access, Job, Outcome
-from capliquify_ops.tenants.backup_worker import Elsewhere, Here
+from capliquify_ops.tenants.backup_worker import Elsewhere, Here, outcome_of
 from capliquify_ops.tenants.registry import Tenant
 
 
@@ -54,10 +54,7 @@ def _work(
                 tenant = waiting.get_nowait()
             except queue.Empty:
                 return
-            try:
-                ended.put(worker.back_up(tenant))
-            except Exception as fault:  # noqa: BLE001 -- whoever waits for this tenant must hear of it, or waits for good
-                ended.put(Outcome(tenant, None, f"The backup failed: {type(fault).__name__}."))
+            ended.put(outcome_of(worker, tenant))
 
 
 class Progress:

@@ -14,7 +14,6 @@ from tests.db.archive.conftest import make_tenant, script
 
 from capliquify_ops.database import fill
 from capliquify_ops.model.errors import ArchiveUnwritable
-from capliquify_ops.tenants import backup_worker
 from capliquify_ops.tenants.archive.opening import open_archive
 from capliquify_ops.tenants.audit import audit_of
 from capliquify_ops.tenants.backup_job import Access, Job
@@ -100,12 +99,11 @@ def test_a_worker_that_never_works_is_an_outcome_of_each(fleet, access, tmp_path
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_mistake_of_ours_is_an_outcome_too(fleet, access, tmp_path, monkeypatch, workers):
-    """What no sentence was written for ends no run: whoever waits for the tenant hears of it."""
-    for kind in (backup_worker.Here, backup_worker.Elsewhere):
-        monkeypatch.setattr(kind, "back_up", lambda *_: 1 / 0)
-    outcomes = list(fleet_backup(access, fleet, Job(tmp_path, "20260101T000000Z", "test", workers=workers)))
-    assert [one.why for one in outcomes] == ["The backup failed: ZeroDivisionError."] * 6
+def test_a_mistake_of_ours_is_an_outcome_too(fleet, access, tmp_path, capfd, workers):
+    """What no sentence was written for (a name with a NUL, as no command makes) ends no run, and no traceback shows what it held."""
+    outcomes = list(fleet_backup(access, fleet, Job(tmp_path, "2026\0", "test", workers=workers)))
+    assert [one.why for one in outcomes] == ["The backup failed: ValueError."] * 6
+    assert capfd.readouterr().err == ""
 
 
 def test_a_killed_command_takes_its_workers_along(database, fleet, tmp_path):

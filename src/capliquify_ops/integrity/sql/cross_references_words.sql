@@ -10,7 +10,9 @@ WITH tenant (oid, name) AS (
   WHERE EXISTS (SELECT 1 FROM :"registry_schema".:"registry_table" AS t WHERE t.schema_name::text = n.nspname::text)
 ),
 routine AS (
-  SELECT p.pronamespace AS schema, p.proname || '()' AS name, pg_catalog.array_to_string(p.proconfig, ' ') AS settings, p.prosrc AS body
+  SELECT p.pronamespace AS schema, p.proname || '()' AS name, (
+    SELECT pg_catalog.substr(c.setting, 13) FROM pg_catalog.unnest(p.proconfig) AS c (setting) WHERE c.setting LIKE 'search\_path=%%'
+  ) AS settings, p.prosrc AS body
   FROM pg_catalog.pg_proc AS p
   JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
   WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
@@ -44,6 +46,9 @@ word AS (
 SELECT DISTINCT f.nspname::text AS from_schema, w.kind, w.name AS object, t.name AS to_schema, '' AS target
 FROM word AS w
 JOIN tenant AS t ON t.name = w.word AND t.oid <> w.schema
+  -- A tenant may be called sales: in a text, a name of letters alone, or one that is a table's too, says nothing.
+  AND (w.kind = 'function settings'
+    OR (t.name !~ '^[a-z]+$' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_class AS c WHERE c.relname::text = t.name)))
 JOIN pg_catalog.pg_namespace AS f ON f.oid = w.schema
 ORDER BY 1, 2, 3, 4
 LIMIT %(at_most)s
