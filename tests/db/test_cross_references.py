@@ -174,10 +174,10 @@ def test_a_tenants_own_name_in_its_functions_is_no_fault(operator_url, observer_
 def test_an_ordinary_word_is_no_name(found_after, operator_url, roles):
     """A tenant called as tables and words are makes no function suspicious; a search_path that leads there is seen all the same."""
     with operator(operator_url, "test") as session:
-        for slug, name in (("s", "sales"), ("o", "order_items")):
+        for slug, name in (("s", "sales"), ("o", "order_items"), ("p", "shop")):
             create(session, roles, NewTenant(uuid.uuid4(), slug, slug, f"org_{slug}", schema_name=name), actor="test")
     text = 'CREATE TABLE :"a".order_items (n int); CREATE FUNCTION :"a".f() RETURNS int LANGUAGE sql AS $f$SELECT count(*)::int FROM {}$f$'
-    for words in ("sales AS sales WHERE sales.id IS NULL", "order_items"):
+    for words in ("sales AS sales WHERE sales.id IS NULL", "order_items", "sales -- of the shop\n"):
         _, found, _ = found_after(f'SET LOCAL search_path = :"a"; {text.format(words)}')
         assert {each.outcome for each in found.values()} == {Outcome.HEALTHY}, words
     _, found, _ = found_after(
