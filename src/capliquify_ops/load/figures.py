@@ -80,7 +80,7 @@ def figures(run: LoadRun) -> Mapping[str, Scalar]:
         "rate_per_s": run.rate,
         "seconds": round(seconds, 3),
         **_counts(run, rows),
-        **_latencies(run.samples),
+        **latencies(run.samples),
         **_generator(run, seconds),
         "connections": run.connections,
         "tenants": run.tenants,
@@ -119,7 +119,8 @@ def _counts(run: LoadRun, rows: Sequence[Cohort]) -> dict[str, Scalar]:
     }
 
 
-def _latencies(samples: Samples) -> dict[str, Scalar]:
+def latencies(samples: Samples) -> dict[str, Scalar]:
+    """Return the percentiles of these requests, in milliseconds."""
     if not len(samples):
         return {}
     latency = sorted(samples.latency_us)
@@ -142,11 +143,22 @@ def _generator(run: LoadRun, seconds: float) -> dict[str, Scalar]:
         "offered_per_s": round((run.offered - unoffered(run)) / seconds, 3) if seconds else 0.0,
         "generator_cpu_ratio": round(health.cpu_s / health.wall_s, 4) if health.wall_s else 0.0,
         "generator_memory_bytes": health.memory_bytes,
-        **({} if run.machine_idle is None else {"machine_idle_ratio": round(run.machine_idle, 4)}),
+        **_machine(run),
         **_milliseconds("slip_p99_ms", sorted(run.samples.slip_us), 0.99),
         **_milliseconds("loop_lag_p99_ms", sorted(health.lags_us), 0.99),
         **_milliseconds("wait_p99_ms", sorted(waits(run.samples)), 0.99),
     }
+
+
+def _machine(run: LoadRun) -> dict[str, Scalar]:
+    seconds = sum(each.end_s - each.begin_s for each in run.machine)
+    if not seconds:
+        return {}
+    shares = {
+        "machine_idle_ratio": sum(each.idle * (each.end_s - each.begin_s) for each in run.machine),
+        "machine_stolen_ratio": sum(each.stolen * (each.end_s - each.begin_s) for each in run.machine),
+    }
+    return {key: round(share / seconds, 4) for key, share in shares.items()}
 
 
 def waits(samples: Samples) -> Iterable[int]:

@@ -1,16 +1,16 @@
 """What both load checks share: the order of the questions asked of a run, and the finding made of the answer."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from capliquify_ops.configuration.limits import Limits
 from capliquify_ops.load.comparison import holds
-from capliquify_ops.load.figures import figures
+from capliquify_ops.load.figures import cohorts, figures, latencies
 from capliquify_ops.load.health import trouble
 from capliquify_ops.load.plan import arrivals
-from capliquify_ops.load.result import LoadRun, Side
-from capliquify_ops.load.samples import Verdict
+from capliquify_ops.load.result import LoadRun, Side, Stretch
+from capliquify_ops.load.shortage import late_by_shortage, overlaps, short_stretches, untouched
 from capliquify_ops.model.finding import Evidence, Finding, Limit, Scalar, Subject, SubjectKind, Witness
 from capliquify_ops.model.names import CheckId
 from capliquify_ops.model.outcome import Grade, Outcome, Severity
@@ -45,11 +45,12 @@ class Case:
     figures: Mapping[str, Scalar]
     limits: Limits
     bounds: Bounds
+    short: Sequence[Stretch]
 
 
 def finding_of(check: CheckId, run: LoadRun, limits: Limits, bounds: Bounds, raw: str) -> Finding:
     """Judge a run: wrong rows are wrong whatever the generator did; speed is judged only when it was well."""
-    case = Case(run, figures(run), limits, bounds)
+    case = Case(run, figures(run), limits, bounds, short_stretches(run, limits))
     questions: tuple[Callable[[Case], Answer | None], ...] = (_wrong_rows, _no_data, _generator, _missed, _too_little)
     answer = next((found for ask in questions if (found := ask(case))), None) or _healthy(case)
     return Finding(
@@ -120,8 +121,8 @@ def _misses(case: Case) -> Iterator[Answer]:
         without = case.figures.get(key.replace("_ms", "_without_slip_ms"))
         if without is not None and holds(without, limit):
             yield Answer(Outcome.INCONCLUSIVE, f"{said}, but the generator's own delay made the difference.", limit)
-        elif _machine_was_full(case) and (key.endswith("_ms") or _only_late(case, limit)):
-            yield Answer(Outcome.INCONCLUSIVE, f"{said}, but {_machine(case)}.", limit)
+        elif _holds_without_shortage(case, key, limit):
+            yield Answer(Outcome.INCONCLUSIVE, f"{said}, but {_shortage(case)}.", limit)
         else:
             yield Answer(Outcome.FAILING, f"{said}.", limit)
 
@@ -137,25 +138,27 @@ def _unsustained(case: Case) -> Iterator[Answer]:
     least = case.figures["least_in_time_ratio"]
     if case.bounds.sustained and not holds(least, limit):
         why = f"The load was not sustained: of one second's arrivals only {float(least):.1%} were answered within 1 s."
-        if _machine_was_full(case):
-            yield Answer(Outcome.INCONCLUSIVE, f"{why[:-1]}, but {_machine(case)}.", limit)
+        rest = [row for row in cohorts(case.run) if not overlaps(case.short, row.second, row.second + 1)]
+        if all(holds(row.in_time / row.offered, limit) for row in rest):
+            yield Answer(Outcome.INCONCLUSIVE, f"{why[:-1]}, but {_shortage(case)}.", limit)
         else:
             yield Answer(Outcome.FAILING, why, limit)
 
 
-def _only_late(case: Case, limit: Limit) -> bool:
-    """Whether the error ratio holds without requests that nobody answered in time: the run's end cut them off, or a timeout."""
-    late = int(case.figures["dropped"]) + case.run.samples.verdict.count(Verdict.TIMED_OUT)
-    return holds((int(case.figures["failed"]) - late) / case.run.offered, limit)
+def _holds_without_shortage(case: Case, key: str, limit: Limit) -> bool:
+    """Whether a limit was missed only by requests that were under way while the machine was short of time."""
+    if not case.short:
+        return False
+    if key == "error_ratio":
+        late = late_by_shortage(case.run, case.short)
+        return holds((int(case.figures["failed"]) - late) / case.run.offered, limit)
+    rest = latencies(untouched(case.run, case.short))
+    return key not in rest or holds(rest[key], limit)
 
 
-def _machine_was_full(case: Case) -> bool:
-    idle = case.run.machine_idle
-    return idle is not None and not holds(idle, case.limits["machine_idle_ratio"])
-
-
-def _machine(case: Case) -> str:
-    return f"the machine that the service shares with the generator and others had only {case.run.machine_idle:.0%} idle time"
+def _shortage(case: Case) -> str:
+    seconds = sum(each.end_s - each.begin_s for each in case.short)
+    return f"for {seconds:.0f} s the machine that the service shares with the generator and others had no time to spare"
 
 
 def _too_little(case: Case) -> Answer | None:

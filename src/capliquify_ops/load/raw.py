@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 
 from capliquify_ops.load.figures import buckets, cohorts, figures
-from capliquify_ops.load.result import Cut, Health, LoadRun, Side
+from capliquify_ops.load.result import Cut, Health, LoadRun, Side, Stretch
 from capliquify_ops.load.samples import pack, unpack, unpack_samples
 from capliquify_ops.model.errors import EvidenceDamaged
 from capliquify_ops.model.finding import Limit, Scalar
@@ -28,6 +28,7 @@ def raw_document(run: LoadRun, limit: Limit) -> bytes:
         "health": health,
         "cut": asdict(run.cut) if run.cut else None,
         "witnesses": run.witnesses,
+        "machine": [astuple(each) for each in run.machine],
         "encoding": "base64 of zlib of little-endian integers: 4 bytes, status 2, verdict 1; times in microseconds",
         "samples": run.samples.pack(),
     }
@@ -57,6 +58,7 @@ def _run(document: Mapping[str, object]) -> LoadRun:
         health=Health(**(health | {"lags_us": unpack(health["lags_us"], "i")})),
         cut=Cut(Side(cut["by"]), cut["why"]) if isinstance(cut, dict) else None,
         witnesses=tuple(witnesses),
+        machine=tuple(Stretch(*each) for each in document.get("machine", ())),  # type: ignore[attr-defined]
     )
 
 

@@ -5,7 +5,7 @@ from array import array
 from collections.abc import Mapping
 
 from capliquify_ops.load.plan import Plan
-from capliquify_ops.load.result import Cut, Health, LoadRun, Side
+from capliquify_ops.load.result import Cut, Health, LoadRun, Side, Stretch
 from capliquify_ops.load.samples import Samples, Verdict, unpack, unpack_samples
 
 
@@ -19,6 +19,7 @@ class Receipt:
         self.ready = False
         self.complete = False
         self._lags = array("i")
+        self._machine: list[Stretch] = []
         self._latest: Mapping[str, int | float] = {}
         self._result: Mapping[str, object] = {}
 
@@ -33,6 +34,7 @@ class Receipt:
                 self.samples.extend(block)
                 self.failed += len(block) - block.verdict.count(Verdict.OK)
                 self._lags.extend(unpack(message.pop("lags_us"), "i"))
+                self._machine.extend(Stretch(*each) for each in message.pop("machine"))
                 self._latest = message
             case "result":
                 self._result, self.complete = message, True
@@ -57,6 +59,7 @@ class Receipt:
             health=self._health(result.get("in_flight")),
             cut=Cut(Side(told["by"]), told["why"]) if isinstance(told, dict) else cut,
             witnesses=tuple(witnesses) if isinstance(witnesses, list) else (),
+            machine=tuple(self._machine),
         )
 
     def _health(self, in_flight: object) -> Health:

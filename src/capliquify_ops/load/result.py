@@ -38,10 +38,20 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """About one second of a run, counted from its first measured arrival: how much processor time was left, or stolen."""
+
+    begin_s: float
+    end_s: float
+    idle: float
+    stolen: float
+
+
+@dataclass(frozen=True, slots=True)
 class LoadRun:
     """A finished run. `offered`: arrivals that were due before it ended; samples come in order of their end.
 
-    `machine_idle`: the idle share of this machine's processors meanwhile, where the service shares them with the generator.
+    `machine`: this machine's processors meanwhile, where the service shares them with the generator.
     """
 
     base_url: str
@@ -58,4 +68,4 @@ class LoadRun:
     health: Health
     cut: Cut | None = None
     witnesses: tuple[str, ...] = ()
-    machine_idle: float | None = None
+    machine: tuple[Stretch, ...] = ()

@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from capliquify_ops.configuration.system import SystemClock, stamp
 from capliquify_ops.configuration.target import Target, TargetClass
 from capliquify_ops.http_client.client import Client
-from capliquify_ops.load.machine import idle_share, ticks
 from capliquify_ops.load.plan import Plan, to_wire
 from capliquify_ops.load.process import Worker, started
 from capliquify_ops.load.receipt import Receipt
@@ -50,7 +49,7 @@ def run_load(
     _check(plan, target)
     _require_answer(plan)
     receipt = Receipt(plan)
-    started_at, began, busy = stamp(clock.now()), clock.monotonic(), ticks()
+    started_at, began = stamp(clock.now()), clock.monotonic()
     with started(python) as worker:
         worker.feed(to_wire(plan))
         cut = _collect(worker, receipt, clock, progress)
@@ -58,8 +57,8 @@ def run_load(
             why = _masked(worker.how_it_ended(), plan)
             raise OpsError(f"The load generator did not start: {why}.", hint="Run: capliquify-ops doctor")
     run = receipt.load_run(started_at, clock.monotonic() - began, cut)
-    if target.kind is TargetClass.LOOPBACK:
-        run = replace(run, machine_idle=idle_share(busy, ticks()))
+    if target.kind is not TargetClass.LOOPBACK:
+        run = replace(run, machine=())
     if run.offered == 0 and run.cut and run.cut.by is Side.TARGET:
         raise TargetUnreachable(f"{plan.base_url} was gone before the first measured request.", hint="Is it running?")
     return run

@@ -65,6 +65,11 @@ class Samples:
         self.status.append(status)
         self.verdict.append(verdict)
 
+    def append_row(self, other: "Samples", row: int) -> None:
+        """Append one request of another block."""
+        for name in TYPES:
+            getattr(self, name).append(getattr(other, name)[row])
+
     def extend(self, other: "Samples") -> None:
         """Append another block of requests."""
         for name in TYPES:

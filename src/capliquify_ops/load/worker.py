@@ -15,6 +15,7 @@ import os
 import resource
 import sys
 from array import array
+from dataclasses import astuple
 from time import perf_counter, process_time
 
 import gevent
@@ -24,8 +25,9 @@ from locust.contrib.fasthttp import FastHttpUser
 from locust.env import Environment
 
 from capliquify_ops.load.answers import Expectation, expectations, verdict_of, witness
+from capliquify_ops.load.machine import stretch, ticks
 from capliquify_ops.load.plan import Plan, from_wire
-from capliquify_ops.load.result import Side
+from capliquify_ops.load.result import Side, Stretch
 from capliquify_ops.load.samples import LARGEST, Samples, Verdict, pack
 
 LEAD_S = 0.1
@@ -79,6 +81,7 @@ class Generator:
         self.cut = ""
         self.offered = 0
         self.answered_at = self.start - plan.warmup_s
+        self.looked_at_s, self.ticks = perf_counter() - self.start, ticks()
 
     def connect(self) -> Connection:
         """Return a connection that is not open yet."""
@@ -206,6 +209,13 @@ class Generator:
             gevent.sleep(1.0)
             self.report()
 
+    def look_at_machine(self) -> list[Stretch]:
+        """Return what the processors did since the last look, once the measured seconds have begun."""
+        before, began_s = self.ticks, self.looked_at_s
+        self.ticks, self.looked_at_s = ticks(), perf_counter() - self.start
+        seen = stretch(began_s, self.looked_at_s, before, self.ticks)
+        return [seen] if seen and self.looked_at_s > 0 and began_s < self.plan.seconds else []
+
     def report(self) -> None:
         """Write the samples since the last report."""
         samples, lags = self.samples, self.lags
@@ -215,6 +225,7 @@ class Generator:
                 "kind": "samples",
                 "samples": samples.pack(),
                 "lags_us": pack(lags),
+                "machine": [astuple(each) for each in self.look_at_machine()],
                 "cpu_s": self.cpu_s,
                 "wall_s": self.wall_s,
                 "memory_bytes": _memory_bytes(),

@@ -146,6 +146,7 @@ def limits() -> Limits:
         "generator_offered_ratio": 0,
         "load_in_time_ratio": 0,
         "machine_idle_ratio": 0,
+        "machine_stolen_ratio": 1,
         "p95_ms": 1_500,
         "load_p50_ms": 1_000,
         "load_p95_ms": 1_500,

@@ -47,11 +47,11 @@ class Machine:
             found |= wave
         return found
 
-    def orphaned_segments(self, gid: int) -> list[str]:
-        """System V segments that a process of this group made and to which nobody is attached."""
+    def orphaned_segments(self, gid: int | None = None) -> set[str]:
+        """System V segments, of this group's making or anybody's, to which no process is attached."""
         columns, *rows = (line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines())
         found = [dict(zip(columns, row, strict=True)) for row in rows]
-        return [each["shmid"] for each in found if each["nattch"] == "0" and each["cgid"] == str(gid)]
+        return {each["shmid"] for each in found if each["nattch"] == "0" and gid in {None, int(each["cgid"])}}
 
     def listens(self, port: int) -> bool:
         with socket.socket() as probe:

@@ -11,8 +11,8 @@ from capliquify_ops.configuration import load_limits
 from capliquify_ops.load import api_load, request_latency
 from capliquify_ops.load.api_load import REQUIRED_RATE_EMBEDDED
 from capliquify_ops.load.figures import figures
-from capliquify_ops.load.machine import idle_share
-from capliquify_ops.load.result import Cut, Health, Side
+from capliquify_ops.load.machine import stretch
+from capliquify_ops.load.result import Cut, Health, Side, Stretch
 from capliquify_ops.load.samples import Samples, Verdict
 from capliquify_ops.model.errors import ConfigurationInvalid
 from capliquify_ops.model.outcome import Outcome, Severity
@@ -206,40 +206,91 @@ def test_a_limit_with_an_unknown_operator_is_a_configuration_error(make_run):
         request_latency.judge(make_run(), odd)
 
 
-@pytest.mark.parametrize(("idle", "outcome"), [(0.01, Outcome.INCONCLUSIVE), (0.5, Outcome.FAILING), (None, Outcome.FAILING)])
-def test_lateness_on_a_full_machine_is_inconclusive(make_run, idle, outcome):
-    """Where the service shares a machine without idle time, late answers prove nothing; with idle time, or unknown, they fail."""
-    run = make_run([250_000] * 9_000, machine_idle=idle)
+FULL, STOLEN, ROOMY = (0.01, 0.0), (0.5, 0.2), (0.5, 0.05)
+SHORT = pytest.mark.parametrize(
+    ("shares", "outcome"),
+    [(FULL, Outcome.INCONCLUSIVE), (STOLEN, Outcome.INCONCLUSIVE), (ROOMY, Outcome.FAILING), (None, Outcome.FAILING)],
+    ids=["full", "stolen", "roomy", "unknown"],
+)
+
+
+def machine(shares, begin=0, end=30, *, otherwise=ROOMY):
+    """The machine second by second: `shares` are (idle, stolen) from `begin` to `end`."""
+    return tuple(Stretch(second, second + 1, *(shares if begin <= second < end else otherwise)) for second in range(30) if shares)
+
+
+def late_from(begin, end, latency_us=250_000):
+    """Latencies of a run of 30 s that are late for arrivals from second `begin` to `end`."""
+    return [latency_us if begin * 300 <= index < end * 300 else 5_000 for index in range(9_000)]
+
+
+@SHORT
+def test_lateness_on_a_machine_without_time_is_inconclusive(make_run, shares, outcome):
+    """Where the service shares a full or robbed machine, late answers prove nothing; with time to spare, or unknown, they fail."""
+    run = make_run([250_000] * 9_000, machine=machine(shares))
     assert request_latency.judge(run, LIMITS).outcome is outcome
 
 
-@pytest.mark.parametrize(("idle", "outcome"), [(0.01, Outcome.INCONCLUSIVE), (0.5, Outcome.FAILING), (None, Outcome.FAILING)])
-def test_requests_that_a_full_machine_never_sent_are_inconclusive(make_run, idle, outcome):
-    """Arrivals still queued behind late answers at the end are lateness too; the record says how idle the machine was."""
+@SHORT
+def test_a_short_shortage_excuses_what_it_made_late(make_run, shares, outcome):
+    """Answers late in the three seconds that the machine was short, and in the one after, are its doing."""
+    run = make_run(late_from(10, 14), machine=machine(shares, 10, 13))
+    found = request_latency.judge(run, LIMITS)
+    assert found.outcome is outcome
+    assert ("for 3 s the machine" in found.why) == (outcome is Outcome.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize("begin", [0, 15, 27])
+def test_a_shortage_elsewhere_excuses_nothing(make_run, begin):
+    """Answers that came late while there was time enough fail, whatever happened before or afterwards."""
+    run = make_run(late_from(5, 9), machine=machine(FULL, begin, begin + 3))
+    assert request_latency.judge(run, LIMITS).outcome is Outcome.FAILING
+
+
+@pytest.mark.parametrize(("begin", "outcome"), [(10, Outcome.INCONCLUSIVE), (20, Outcome.FAILING)])
+def test_a_second_that_was_not_sustained_is_excused_by_its_own_shortage(make_run, begin, outcome):
+    """Half a second without answers breaks the sustained load, unless the machine was short just then."""
+    run = make_run(late_from(10, 10.5, 1_500_000), machine=machine(FULL, begin, begin + 1))
+    limits = load_limits({"load_required_rate": 300, "load_required_seconds": 30}, "test")
+    assert api_load.judge(run, limits).outcome is outcome
+
+
+@SHORT
+def test_requests_that_a_full_machine_never_sent_are_inconclusive(make_run, shares, outcome):
+    """Arrivals still queued behind late answers at the end are lateness too; the record says how the machine was."""
     health = Health(3.0, 30.0, 60_000_000, 100, array("i", [100] * 100))
-    found = request_latency.judge(make_run([10_000_000] * 5_940, health=health, machine_idle=idle), LIMITS)
+    found = request_latency.judge(make_run([10_000_000] * 5_940, health=health, machine=machine(shares)), LIMITS)
     assert found.outcome is outcome
     assert found.measured["dropped"] == 3_060
-    assert found.measured.get("machine_idle_ratio") == idle
+    said = tuple(found.measured.get(f"machine_{kind}_ratio") for kind in ("idle", "stolen"))
+    assert said == (shares or (None, None))
+
+
+def test_requests_still_queued_at_the_end_are_not_excused_by_an_earlier_shortage(make_run):
+    """What nobody answered while the machine had time again is the service's doing."""
+    health = Health(3.0, 30.0, 60_000_000, 100, array("i", [100] * 100))
+    found = request_latency.judge(make_run([5_000] * 8_900, health=health, machine=machine(FULL, 0, 3)), LIMITS)
+    assert found.outcome is Outcome.FAILING
 
 
 def test_timeouts_on_a_full_machine_are_inconclusive(make_run):
     """A timeout on a machine without idle time is lateness; a mixture with refused requests still fails."""
-    run = make_run(verdict=Verdict.TIMED_OUT, status=0, machine_idle=0.0)
+    run = make_run(verdict=Verdict.TIMED_OUT, status=0, machine=machine(FULL))
     assert request_latency.judge(run, LIMITS).outcome is Outcome.INCONCLUSIVE
+    assert request_latency.judge(replace(run, machine=machine(FULL, 0, 10)), LIMITS).outcome is Outcome.FAILING
     run.samples.verdict[:100] = array("B", [Verdict.STATUS] * 100)
     assert request_latency.judge(run, LIMITS).outcome is Outcome.FAILING
 
 
 def test_a_full_machine_neither_fails_nor_excuses_errors(make_run):
     """On a full machine a run within limits passes, and failed requests still fail."""
-    assert request_latency.judge(make_run(machine_idle=0.0), LIMITS).outcome is Outcome.HEALTHY
-    failed = make_run(verdict=Verdict.STATUS, status=500, machine_idle=0.0)
+    assert request_latency.judge(make_run(machine=machine(FULL)), LIMITS).outcome is Outcome.HEALTHY
+    failed = make_run(verdict=Verdict.STATUS, status=500, machine=machine(FULL))
     assert request_latency.judge(failed, LIMITS).outcome is Outcome.FAILING
 
 
-def test_the_idle_share():
-    """Idle and waiting time over all time between two readings of the kernel's counters; unknown without them."""
-    assert idle_share((0,) * 8, (10, 0, 20, 60, 10, 0, 0, 0)) == 0.7
-    assert idle_share((), ()) is None
-    assert idle_share((1,) * 8, (1,) * 8) is None
+def test_the_shares_of_a_stretch():
+    """Idle and waiting time, and stolen time, over all time between two readings of the kernel's counters; unknown without them."""
+    assert stretch(1, 2, (0,) * 8, (10, 0, 10, 60, 10, 0, 0, 10)) == Stretch(1, 2, 0.7, 0.1)
+    assert stretch(1, 2, (), ()) is None
+    assert stretch(1, 2, (1,) * 8, (1,) * 8) is None
