@@ -45,7 +45,7 @@ bench: $(READY) ## benchmarks side by side with their peers; SIZE=ci for a short
 	@$(BIN)/python -m pytest perf --benchmark-only --benchmark-columns=min,median,stddev,rounds --size $(SIZE)
 
 proof-lifecycle: $(READY) ## interrupt every lifecycle verb everywhere; resumable, writes docs/reference/proof-lifecycle.md
-	@$(BIN)/python -m pytest tests/db/definitions --whole --quiet
+	@$(BIN)/python -m pytest tests/db/definitions tests/reference/readiness --whole --quiet
 	@$(BIN)/python tests/db/lifecycle/proof.py
 	@$(BIN)/python tests/proof/backup_oracle.py --schemas 300 --state .proof/backup-oracle.json
 

@@ -102,7 +102,7 @@ def run(tmp_path):
     return Run()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.whole), signal.SIGKILL])
 def test_nothing_is_left_when_pytest_is_ended(run, number):
     """Ctrl-C and SIGKILL of pytest in the middle of a load leave no process, no port and no temporary folder."""
     process = run.start("-k", "request_latency or registry_catalogue")
@@ -138,7 +138,7 @@ def test_a_failure_leaves_nothing_either(run):
     run.nothing_left()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.whole)])
 def test_the_command_takes_pytest_down_with_it(run, number):
     """A signal to the command alone (as make and CI systems send it) interrupts pytest, which reports, cleans up and ends."""
     process = run.start_blocked()
