@@ -15,6 +15,7 @@ from capliquify_ops.cli import main
 from capliquify_ops.configuration import Target, TargetClass, load_settings
 from capliquify_ops.database import fill, masked, operator
 from capliquify_ops.database.dsn import parts
+from capliquify_ops.integrity.fleet_check import CHECKS
 from capliquify_ops.model.secret import Secret
 from capliquify_ops.preflight.identify import identify
 from capliquify_ops.tenants.ownership import as_owner
@@ -377,7 +378,7 @@ def test_the_check_of_a_fleet(run, configured, database):
     for slug in ("one", "two"):
         assert run("tenant", "create", slug, "--organization", slug, "--name", slug, "--yes").returncode == 0
     done = run("fleet", "check")
-    assert (done.returncode, done.stdout.count("healthy  ")) == (0, 3), done.stdout + done.stderr
+    assert (done.returncode, done.stdout.count("healthy  ")) == (0, len(CHECKS)), done.stdout + done.stderr
     schemas = [tenant["schema_name"] for tenant in json.loads(run("tenant", "list", "--json").stdout)["tenants"]]
     with operator(database.operator_url, "test") as session, session.transaction(), as_owner(session, database.roles):
         session.script(fill('CREATE VIEW :"a".seen AS SELECT sku FROM :"b".products', dict(zip("ab", schemas, strict=True))))
@@ -390,3 +391,47 @@ def test_the_check_of_a_fleet(run, configured, database):
         session.script(fill('DROP VIEW :"a".seen', dict(zip("ab", schemas, strict=True))))
     assert run("fleet", "check").returncode == 0
     assert "There is no check 'nonsense'" in _clean(run("fleet", "check", "nonsense"), 64)
+
+
+def test_what_changed_and_what_is_accepted(run, configured, database, tmp_path):
+    """A run compared with an earlier one names what is new, grown and gone; a suppression holds a finding back until its day."""
+    for slug in ("one", "two"):
+        assert run("tenant", "create", slug, "--organization", slug, "--name", slug, "--yes").returncode == 0
+    a, b = (tenant["schema_name"] for tenant in json.loads(run("tenant", "list", "--json").stdout)["tenants"])
+
+    def owner(statement):
+        with operator(database.operator_url, "test") as session, session.transaction(), as_owner(session, database.roles):
+            session.script(fill(statement, {"a": a, "b": b}))
+
+    owner('CREATE INDEX again ON :"a".sales (channel); CREATE INDEX other ON :"a".sales (channel)')
+    earlier = tmp_path / "earlier.json"
+    earlier.write_text(run("fleet", "check", "unfinished_objects", "--json").stdout)
+    owner('DROP INDEX :"a".other; CREATE INDEX again ON :"b".sales (channel); CREATE INDEX third ON :"b".sales (channel)')
+    done = run("fleet", "check", "unfinished_objects", "--since", str(earlier))
+    assert done.returncode == 1
+    assert "FAILING (low) grown  unfinished_objects: The index sales.again of 2 schemas" in done.stdout
+    assert "FAILING (low) new  unfinished_objects: The index sales.third" in done.stdout
+    assert "gone  unfinished_objects:duplicate index sales.other" in done.stdout
+    held = '[[suppressions]]\nid = "unfinished_objects:duplicate index sales.{}"\nowner = "platform"\nreason = "goes"\nexpires = {}\n'
+    plain = configured.read_text()
+    configured.write_text(
+        plain + held.format("again", "2999-01-01") + held.format("third", "2999-01-01") + held.format("gone", "2999-01-01")
+    )
+    done = run("fleet", "check", "unfinished_objects")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "accepted (low)  unfinished_objects:duplicate index sales.again: goes (platform, until 2999-01-01)" in done.stdout
+    assert "sales.gone' holds nothing back any more" in done.stderr
+    for form, says in (
+        ("sarif", '"suppressions"'),
+        ("junit", 'skipped="2"'),
+        ("markdown", "accepted (low)"),
+        ("json", "goes (platform"),
+    ):
+        assert says in run("fleet", "check", "unfinished_objects", "--format", form).stdout
+    configured.write_text(plain + held.format("again", "2026-01-01") + held.format("third", "2999-01-01"))
+    done = run("fleet", "check", "unfinished_objects")
+    assert done.returncode == 1
+    assert "ended on 2026-01-01: mend it or renew it (platform)" in done.stderr
+    for given, says in (("[]", "not a document of fleet check"), ("x", "is not JSON")):
+        earlier.write_text(given)
+        assert says in _clean(run("fleet", "check", "--since", str(earlier)), 64)

@@ -2,21 +2,19 @@
 
 import uuid
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capliquify_ops.configuration import load_limits, load_profile
+from capliquify_ops.configuration import load_limits
 from capliquify_ops.configuration.system import SystemClock
-from capliquify_ops.database import fill, observer, operator, quoted
-from capliquify_ops.database.identifiers import composed
-from capliquify_ops.integrity.cross_references import FINDINGS, Reference, References, judge, run
+from capliquify_ops.database import fill, operator
+from capliquify_ops.integrity import cross_references
+from capliquify_ops.integrity.cross_references import FINDINGS, Reference, References, judge
 from capliquify_ops.model.finding import Evidence
 from capliquify_ops.model.outcome import Outcome, Severity
 from capliquify_ops.tenants.archive.opening import open_archive
 from capliquify_ops.tenants.backup import backup
 from capliquify_ops.tenants.create import NewTenant, create
-from capliquify_ops.tenants.ownership import as_owner
 from capliquify_ops.tenants.restore_in_place import restore_in_place
 from capliquify_ops.tenants.restoring import Trust
 
@@ -52,39 +50,6 @@ WAYS = {
 """By the subject of the finding: what the owner runs, with a and b the schemas of two tenants."""
 
 
-@pytest.fixture(scope="module")
-def profile(tmp_path_factory):
-    return load_profile("capliquify", tmp_path_factory.mktemp("profile"))
-
-
-@pytest.fixture
-def two(operator_url, roles):
-    """The schemas of two tenants; the second one's name needs quotes."""
-    with operator(operator_url, "test") as session:
-        made = [
-            create(session, roles, NewTenant(uuid.uuid4(), slug, slug, f"org_{slug}", schema_name=name), actor="test")
-            for slug, name in (("a", ""), ("b", 'T"wo 😀'))
-        ]
-    return {"a": made[0].schema_name, "b": made[1].schema_name}
-
-
-def _named(statement, names):
-    """Put names in, also inside literals, where `fill` leaves them alone."""
-    for name, value in names.items():
-        statement = statement.replace(f':"{name}"', quoted(value))
-    return statement
-
-
-def _as_owner(url, roles, statement, **names):
-    with operator(url, "test") as session, session.transaction(), as_owner(session, roles):
-        session.script(composed(_named(statement, names)))
-
-
-def _check(url, roles, profile):
-    with observer(url, "test") as session:
-        return run(session, LIMITS, SystemClock(), profile=profile, roles=roles)
-
-
 TEXTS = {
     "after a quote that stands alone": """SELECT 1 -- '"' :"b" """,
     "in a literal": """SELECT 'SELECT * FROM ' || ':"b"' """,
@@ -93,36 +58,10 @@ TEXTS = {
 }
 
 
-class _Undo(Exception):
-    pass
-
-
-@pytest.fixture
-def found_after(operator_url, roles, profile, two):
-    """Runs a statement of the owner, and gives the findings before it, with it, and after it was undone."""
-    with operator(operator_url, "test") as session:
-
-        def check():
-            return {each.subject.name: each for each in run(session, LIMITS, SystemClock(), profile=profile, roles=roles)}
-
-        def run_and_undo(statement):
-            with session.transaction(), as_owner(session, roles):
-                before = check()
-                try:
-                    with session.transaction():
-                        session.script(composed(_named(statement, two)))
-                        found = check()
-                        raise _Undo
-                except _Undo:
-                    return before, found, check()
-
-        yield run_and_undo
-
-
-def test_every_reference_is_found_and_gone(found_after, two):
+def test_every_reference_is_found_and_gone(provoked, two):
     """Nothing is found between two tenants, then exactly what was made, then nothing again."""
     for subject, statement in WAYS.items():
-        before, found, after = found_after(statement)
+        before, found, after = provoked(cross_references, statement)
         assert [(each.outcome, each.examined) for each in (*before.values(), *after.values())] == [(Outcome.HEALTHY, 2)] * 2
         # A table of another's type has a row type, a view of another's table a rule: one fault, one finding.
         assert set(found) == {subject}
@@ -133,85 +72,83 @@ def test_every_reference_is_found_and_gone(found_after, two):
         assert any(two["a"] in line and two["b"] in line for line in finding.witness.lines)
 
 
-def test_a_name_is_seen_wherever_it_stands(operator_url, roles, found_after):
+def test_a_name_is_seen_wherever_it_stands(operator_url, roles, provoked):
     """The text of a function names another tenant's schema in whatever way: it is found."""
     with operator(operator_url, "test") as session:
         create(session, roles, NewTenant(uuid.uuid4(), "c", "c", "org_c", schema_name="tenant_plain"), actor="test")
     for how, text in TEXTS.items():
-        _, found, _ = found_after(f'CREATE FUNCTION :"a".f() RETURNS text LANGUAGE sql AS $f${text}::text$f$')
+        _, found, _ = provoked(cross_references, f'CREATE FUNCTION :"a".f() RETURNS text LANGUAGE sql AS $f${text}::text$f$')
         assert set(found) == {"function text f()"}, how
 
 
-def test_public_may_not_hang_on_a_tenant(operator_url, observer_url, roles, profile, two):
+def test_public_may_not_hang_on_a_tenant(as_the_owner, checked, two):
     """A view in public over one tenant's table is found too, and gone when it is dropped; what tenants take from public is no fault."""
-    _as_owner(operator_url, roles, 'CREATE VIEW public.peek AS SELECT sku FROM :"b".products', **two)
-    [finding] = _check(observer_url, roles, profile)
+    as_the_owner('CREATE VIEW public.peek AS SELECT sku FROM :"b".products', **two)
+    [finding] = checked(cross_references).values()
     assert finding.subject.name == "view peek"
-    _as_owner(operator_url, roles, 'DROP VIEW public.peek; CREATE VIEW :"a".mine AS SELECT slug FROM public.tenants', **two)
-    [finding] = _check(observer_url, roles, profile)
+    as_the_owner('DROP VIEW public.peek; CREATE VIEW :"a".mine AS SELECT slug FROM public.tenants', **two)
+    [finding] = checked(cross_references).values()
     assert finding.outcome is Outcome.HEALTHY
 
 
-def test_the_same_fault_of_many_is_one_finding(operator_url, observer_url, roles, profile, two):
+def test_the_same_fault_of_many_is_one_finding(as_the_owner, checked, two):
     """Two tenants that read each other by views of one name are one finding of two tenants."""
     statement = 'CREATE VIEW :"a".seen AS SELECT sku FROM :"b".products; CREATE VIEW :"b".seen AS SELECT sku FROM :"a".products'
-    _as_owner(operator_url, roles, statement, **two)
-    [finding] = _check(observer_url, roles, profile)
+    as_the_owner(statement, **two)
+    [finding] = checked(cross_references).values()
     assert (finding.subject.name, finding.tenants.count, len(finding.witness.lines)) == ("view seen", 2, 2)
 
 
-def test_a_tenants_own_name_in_its_functions_is_no_fault(operator_url, observer_url, roles, profile, two):
+def test_a_tenants_own_name_in_its_functions_is_no_fault(as_the_owner, checked, two):
     """A function that names its own schema, or that only holds part of another's name, is left alone."""
     statement = (
         'CREATE FUNCTION :"a".own() RETURNS int LANGUAGE sql SET search_path = :"a", pg_temp AS $f$SELECT 1 -- :"a" $f$;'
         ' CREATE FUNCTION :"b".part() RETURNS int LANGUAGE sql AS $f$SELECT 1 -- x:"a" $f$'
     )
-    _as_owner(operator_url, roles, statement.replace('x:"a"', f"x{two['a']}"), **two)
-    [finding] = _check(observer_url, roles, profile)
+    as_the_owner(statement.replace('x:"a"', f"x{two['a']}"), **two)
+    [finding] = checked(cross_references).values()
     assert finding.outcome is Outcome.HEALTHY
 
 
-def test_an_ordinary_word_is_no_name(found_after, operator_url, roles):
+def test_an_ordinary_word_is_no_name(provoked, operator_url, roles):
     """A tenant called as tables and words are makes no function suspicious; a search_path that leads there is seen all the same."""
     with operator(operator_url, "test") as session:
         for slug, name in (("s", "sales"), ("o", "order_items"), ("p", "shop")):
             create(session, roles, NewTenant(uuid.uuid4(), slug, slug, f"org_{slug}", schema_name=name), actor="test")
     text = 'CREATE TABLE :"a".order_items (n int); CREATE FUNCTION :"a".f() RETURNS int LANGUAGE sql AS $f$SELECT count(*)::int FROM {}$f$'
     for words in ("sales AS sales WHERE sales.id IS NULL", "order_items", "sales -- of the shop\n"):
-        _, found, _ = found_after(f'SET LOCAL search_path = :"a"; {text.format(words)}')
+        _, found, _ = provoked(cross_references, f'SET LOCAL search_path = :"a"; {text.format(words)}')
         assert {each.outcome for each in found.values()} == {Outcome.HEALTHY}, words
-    _, found, _ = found_after(
-        'CREATE FUNCTION :"a".g() RETURNS int LANGUAGE sql SET search_path = sales, pg_temp AS $f$SELECT 1$f$'
+    _, found, _ = provoked(
+        cross_references, 'CREATE FUNCTION :"a".g() RETURNS int LANGUAGE sql SET search_path = sales, pg_temp AS $f$SELECT 1$f$'
     )
     assert set(found) == {"function settings g()"}
 
 
-def test_what_a_restore_put_away_is_no_fault(operator_url, observer_url, roles, profile, two, tmp_path):
+def test_what_a_restore_put_away_is_no_fault(as_the_owner, checked, operator_url, roles, two, tmp_path):
     """After a restore in place the replaced schema's functions still name the schema that it was: no other tenant's."""
-    _as_owner(
-        operator_url, roles, 'CREATE FUNCTION :"a".own() RETURNS int LANGUAGE sql SET search_path = :"a" AS $f$SELECT 1$f$', **two
-    )
+    as_the_owner('CREATE FUNCTION :"a".own() RETURNS int LANGUAGE sql SET search_path = :"a" AS $f$SELECT 1$f$', **two)
     with operator(operator_url, "test") as session:
         backup(session, "a", tmp_path / "a.sql.zst", tool="test")
         with open_archive(tmp_path / "a.sql.zst") as archive:
             restore_in_place(session, roles, archive, "a", Trust("test", is_given=True), unique=1, now=SystemClock().now())
-    [finding] = _check(observer_url, roles, profile)
+    [finding] = checked(cross_references).values()
     assert finding.outcome is Outcome.HEALTHY, finding.why
 
 
-def test_without_the_right_it_cannot_tell(operator_url, observer_url, superuser_url, roles, profile, two):
+def test_without_the_right_it_cannot_tell(checked, superuser_url, roles, two):
     """Without SELECT on the registry the answer is inconclusive, with the grant."""
     del two
     with operator(superuser_url, "test") as session, session.transaction():
         session.script(fill('REVOKE SELECT ON public.tenants FROM :"observer"', {"observer": roles.observer}))
-    [finding] = _check(observer_url, roles, profile)
+    [finding] = checked(cross_references).values()
     assert finding.outcome is Outcome.INCONCLUSIVE
     assert "GRANT SELECT" in finding.why
 
 
-def test_an_empty_registry_is_no_pass(observer_url, roles, profile):
+def test_an_empty_registry_is_no_pass(checked):
     """Without a tenant nothing was examined, so nothing passes."""
-    [finding] = _check(observer_url, roles, profile)
+    [finding] = checked(cross_references).values()
     assert finding.outcome is Outcome.INCONCLUSIVE
 
 

@@ -2,6 +2,7 @@
 
 from capliquify_ops.configuration.limits import Limits, load_limits
 from capliquify_ops.configuration.profile import Profile, Route, load_profile
+from capliquify_ops.configuration.profile_registry import Registry
 from capliquify_ops.configuration.settings import Settings, load_settings
 from capliquify_ops.configuration.target import EMBEDDED, Identity, Target, TargetClass
 
@@ -10,6 +11,7 @@ __all__ = [
     "Identity",
     "Limits",
     "Profile",
+    "Registry",
     "Route",
     "Settings",
     "Target",

@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from capliquify_ops.configuration.nearest import unknown
+from capliquify_ops.configuration.profile_registry import Registry, parse_registry
 from capliquify_ops.model.errors import ConfigurationInvalid
 
 PROFILE_VERSION = 1
@@ -38,7 +39,7 @@ class Profile:
     """A deployment's own names. `rate_limit` is requests per second and tenant, 0 when unknown."""
 
     name: str
-    registry_table: str
+    registry: Registry
     tenant_tables: tuple[str, ...]
     shared_tables: tuple[str, ...]
     provision: str
@@ -49,6 +50,11 @@ class Profile:
     rate_limit: int
     suspension_bound_s: float
     metrics: Mapping[str, str]
+
+    @property
+    def registry_table(self) -> str:
+        """The registry as schema.table."""
+        return self.registry.table
 
     @property
     def has_http(self) -> bool:
@@ -84,20 +90,20 @@ def parse_profile(text: str, where: str) -> Profile:
     if table.get("version") != PROFILE_VERSION:
         raise ConfigurationInvalid(f"{where}: version must be {PROFILE_VERSION}.")
     try:
-        return _profile(table)
+        return _profile(table, where)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ConfigurationInvalid(f"{where}: incomplete, {type(error).__name__} at {error}.") from None
 
 
-def _profile(table: Mapping[str, Mapping[str, object] | object]) -> Profile:
+def _profile(table: Mapping[str, Mapping[str, object] | object], where: str) -> Profile:
     section = {key: value for key, value in table.items() if isinstance(value, dict)}
     http = section.get("http", {})
     return Profile(
         name=str(table["name"]),
-        registry_table=str(section["registry"]["table"]),
+        registry=parse_registry(section["registry"], where),
         tenant_tables=tuple(section["database"]["tenant_tables"]),
         shared_tables=tuple(section["database"]["shared_tables"]),
-        provision=str(section["database"]["provision"]),
+        provision=str(section["database"].get("provision", "")),
         organization_header=str(http.get("organization_header", "")),
         organization_claim=str(http.get("organization_claim", "none")),
         routes={name: _route(name, row) for name, row in section.get("routes", {}).items()},

@@ -9,6 +9,7 @@ from pathlib import Path
 from capliquify_ops.configuration.limits import Limits, load_limits, require_tightened
 from capliquify_ops.configuration.nearest import nearest, unknown
 from capliquify_ops.configuration.profile import load_profile
+from capliquify_ops.configuration.suppressions import Suppression, parse_suppressions
 from capliquify_ops.configuration.target import EMBEDDED, FROM_ENVIRONMENT, Target, TargetClass
 from capliquify_ops.configuration.target_table import parse_target
 from capliquify_ops.model.errors import ConfigurationInvalid, UsageError
@@ -16,7 +17,7 @@ from capliquify_ops.model.secret import Secret
 
 DEFAULT_FILE = "capliquify-ops.toml"
 DEFAULT_EVIDENCE = ".readiness"
-_KNOWN = frozenset({"targets", "default_target", "evidence_dir", "limits"})
+_KNOWN = frozenset({"targets", "default_target", "evidence_dir", "limits", "suppressions"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Settings:
     limits: Limits
     file: Path | None
     origins: Mapping[str, str]
+    suppressions: tuple[Suppression, ...] = ()
 
     def target(self, name: str | None, *, observing: bool) -> Target:
         """Choose the target: named, the default, the only one, DATABASE_URL for observing commands, else embedded."""
@@ -82,6 +84,7 @@ def load_settings(
         limits=load_limits(limits, where),
         file=path,
         origins={"file": path_origin, "evidence_dir": folder_origin},
+        suppressions=parse_suppressions(table.get("suppressions", []), where),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from capliquify_ops.configuration import Limits, Profile
-from capliquify_ops.database import Session, fill, load
+from capliquify_ops.database import Session, load
 from capliquify_ops.integrity.observing import healthy, inconclusive, observe, spread_of
 from capliquify_ops.integrity.registry_access import require_registry
 from capliquify_ops.model.finding import Evidence, Finding, Scalar, Subject, SubjectKind, Witness
@@ -19,7 +19,7 @@ from capliquify_ops.model.outcome import Grade, Outcome, Severity
 from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants.quarantine import quarantined_names
-from capliquify_ops.tenants.registry import registry_names
+from capliquify_ops.tenants.registry_columns import fill_registry
 
 CHECK = check_id("cross_references")
 _PACKAGE = "capliquify_ops.integrity"
@@ -57,15 +57,14 @@ class References:
 
 def measure(session: Session, *, profile: Profile, roles: Roles) -> References:
     """Read the references, within the open transaction. Raises PrivilegeMissing when the registry is not fully readable."""
-    require_registry(session, profile.registry_table, roles.owner)
-    names = registry_names(profile.registry_table)
+    require_registry(session, profile.registry, roles.owner)
     found: list[Reference] = []
     for stem in ("cross_references", "cross_references_words"):
-        found += session.rows(fill(load(_PACKAGE, stem).text, names), Reference, {"at_most": AT_MOST})
+        found += session.rows(fill_registry(load(_PACKAGE, stem).text, profile.registry), Reference, {"at_most": AT_MOST})
     # What a restore put away still names the schema that it was.
     away = set(quarantined_names(session))
     kept = tuple(reference for reference in found if reference.from_schema not in away)
-    return References(int(session.value(fill(_TENANTS, names)) or 0), kept)
+    return References(int(session.value(fill_registry(_TENANTS, profile.registry)) or 0), kept)
 
 
 def judge(rows: References, limits: Limits, evidence: Evidence) -> tuple[Finding, ...]:

@@ -6,7 +6,7 @@ A schema is taken for a tenant's by its owner and contents, never by its name. W
 from collections.abc import Mapping
 
 from capliquify_ops.configuration import Limits, Profile
-from capliquify_ops.database import Session, fill, load
+from capliquify_ops.database import Session, load
 from capliquify_ops.integrity.observing import healthy, inconclusive, observe, spread_of
 from capliquify_ops.integrity.registry_access import require_registry
 from capliquify_ops.integrity.registry_disagreements import LOOKS, Disagreement, Registered, RegistryRows, Unregistered, counted
@@ -16,7 +16,7 @@ from capliquify_ops.model.outcome import Grade, Outcome
 from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants.quarantine import PREFIX, quarantined_names
-from capliquify_ops.tenants.registry import registry_names
+from capliquify_ops.tenants.registry_columns import fill_registry
 
 CHECK = check_id("registry_catalogue")
 _PACKAGE = "capliquify_ops.integrity"
@@ -26,14 +26,17 @@ _AGREE = "All {} registered tenants and the catalogue agree in both directions."
 
 def measure(session: Session, *, profile: Profile, roles: Roles) -> RegistryRows:
     """Read both sides, within the session's open transaction. Raises PrivilegeMissing when the registry is not fully readable."""
-    access = require_registry(session, profile.registry_table, roles.owner)
-    names = registry_names(profile.registry_table)
-    tenants = session.rows(fill(load(_PACKAGE, "registry_catalogue").text, names), Registered)
-    query = fill(load(_PACKAGE, "registry_catalogue_unregistered").text, names)
+    registry = profile.registry
+    access = require_registry(session, registry, roles.owner)
+    tenants = session.rows(fill_registry(load(_PACKAGE, "registry_catalogue").text, registry), Registered)
+    query = fill_registry(load(_PACKAGE, "registry_catalogue_unregistered").text, registry)
     # What a purge or a restore put away is not an orphan: it stands in our own ledger, under a name of our making.
     away = [name for name in quarantined_names(session) if name.startswith(PREFIX)]
-    unregistered = session.rows(query, Unregistered, {"tables": list(profile.tenant_tables), "quarantined": away})
-    return RegistryRows(tuple(tenants), tuple(unregistered), roles.owner, access.owner_exists)
+    given = {"tables": list(profile.tenant_tables), "others": [*away, *registry.shared_schemas]}
+    unregistered = session.rows(query, Unregistered, given)
+    return RegistryRows(
+        tuple(tenants), tuple(unregistered), roles.owner, access.owner_exists, registry.table, registry.schema_name
+    )
 
 
 def judge(rows: RegistryRows, limits: Limits, evidence: Evidence) -> tuple[Finding, ...]:
@@ -42,7 +45,7 @@ def judge(rows: RegistryRows, limits: Limits, evidence: Evidence) -> tuple[Findi
     disagreements = [disagreement for look in LOOKS for disagreement in look(rows, grace)]
     measured = counted(rows, grace)
     examined = len(rows.tenants) - int(measured["in_progress"])
-    findings = [_finding(disagreement, evidence, measured, examined) for disagreement in disagreements]
+    findings = [_finding(rows, disagreement, evidence, measured, examined) for disagreement in disagreements]
     if examined and not rows.owner_exists:
         why = f"The role {rows.owner!r} does not exist here, so the owners of the schemas were not judged. Set roles.owner."
         findings.append(inconclusive(CHECK, evidence, why, examined=examined, eligible=examined))
@@ -60,7 +63,9 @@ def run(session: Session, limits: Limits, clock: Clock, *, profile: Profile, rol
     return judge(seen.rows, limits, seen.evidence)
 
 
-def _finding(disagreement: Disagreement, evidence: Evidence, measured: Mapping[str, Scalar], examined: int) -> Finding:
+def _finding(
+    rows: RegistryRows, disagreement: Disagreement, evidence: Evidence, measured: Mapping[str, Scalar], examined: int
+) -> Finding:
     return Finding(
         check=CHECK,
         subject=Subject(SubjectKind.TENANT, disagreement.name),
@@ -72,7 +77,7 @@ def _finding(disagreement: Disagreement, evidence: Evidence, measured: Mapping[s
         eligible=examined,
         measured=measured,
         tenants=spread_of(disagreement.schemas),
-        witness=Witness(disagreement.lines, disagreement.look),
+        witness=Witness(disagreement.lines, disagreement.look.format(table=rows.table, column=rows.column)),
         grade=Grade.PROOF,
         escalation=disagreement.escalation,
     )

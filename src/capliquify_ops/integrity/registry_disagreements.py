@@ -36,17 +36,22 @@ class Unregistered:
 
 @dataclass(frozen=True, slots=True)
 class RegistryRows:
-    """Both sides. `owner` is the role that should own tenants' schemas."""
+    """Both sides. `owner` should own tenants' schemas; `table` is the registry, and `column` the one of schema names."""
 
     tenants: tuple[Registered, ...]
     unregistered: tuple[Unregistered, ...]
     owner: str
     owner_exists: bool
+    table: str = "public.tenants"
+    column: str = "schema_name"
 
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """One kind of disagreement: the schemas it concerns, a line of proof for each, and how to say it."""
+    """One kind of disagreement: the schemas it concerns, a line of proof for each, how to say it, and how to look.
+
+    `look` is a query with `{table}` and `{column}` of the registry.
+    """
 
     name: str
     schemas: tuple[str, ...]
@@ -71,7 +76,7 @@ def _missing(rows: RegistryRows, grace: float) -> Iterable[Disagreement]:
             _lines(found),
             Severity.CRITICAL,
             f"{_tenants(len(found))} registered without a schema: every request of {_theirs(len(found))} fails.",
-            "SELECT t.slug FROM tenants t LEFT JOIN pg_namespace n ON n.nspname = t.schema_name WHERE n.oid IS NULL",
+            "SELECT t.* FROM {table} t LEFT JOIN pg_namespace n ON n.nspname = t.{column} WHERE n.oid IS NULL",
             Level.L2,
         )
 
@@ -86,7 +91,7 @@ def _orphans(rows: RegistryRows, _grace: float) -> Iterable[Disagreement]:
             tuple(lines[:SAMPLE_OF_TENANTS]),
             Severity.HIGH,
             f"{len(found)} schema{'s' if len(found) > 1 else ''} built like a tenant's without a row in the registry.",
-            "SELECT n.nspname FROM pg_namespace n LEFT JOIN tenants t ON t.schema_name = n.nspname WHERE t.id IS NULL",
+            "SELECT nspname FROM pg_namespace n WHERE NOT EXISTS (SELECT FROM {table} t WHERE t.{column} = n.nspname)",
         )
 
 
@@ -105,7 +110,7 @@ def _shared(rows: RegistryRows, _grace: float) -> Iterable[Disagreement]:
             tuple(_together(group) for group in found[:SAMPLE_OF_TENANTS]),
             Severity.CRITICAL,
             f"{len(found)} schema{'s are' if len(found) > 1 else ' is'} named by more than one tenant: they share all rows.",
-            "SELECT schema_name, count(*) FROM tenants GROUP BY 1 HAVING count(*) > 1",
+            "SELECT {column}, count(*) FROM {table} GROUP BY 1 HAVING count(*) > 1",
             Level.L3,
         )
 
@@ -123,7 +128,7 @@ def _colliding(rows: RegistryRows, _grace: float) -> Iterable[Disagreement]:
             tuple(lines[:SAMPLE_OF_TENANTS]),
             Severity.HIGH,
             f"{len(names)} schema names are over {IDENTIFIER_BYTES} bytes, or become equal when they are cut there and folded.",
-            "SELECT lower(schema_name), count(*) FROM tenants GROUP BY 1 HAVING count(*) > 1",
+            "SELECT lower({column}), count(*) FROM {table} GROUP BY 1 HAVING count(*) > 1",
         )
 
 
@@ -156,9 +161,11 @@ LOOKS: tuple[Callable[[RegistryRows, float], Iterable[Disagreement]], ...] = (
 
 
 def _groups(tenants: Iterable[Registered], key: Callable[[str], str]) -> Mapping[str, list[Registered]]:
+    """Return tenants by their schema; those that name none share nothing."""
     groups: dict[str, list[Registered]] = defaultdict(list)
     for tenant in tenants:
-        groups[key(tenant.schema_name)].append(tenant)
+        if tenant.schema_name:
+            groups[key(tenant.schema_name)].append(tenant)
     return groups
 
 

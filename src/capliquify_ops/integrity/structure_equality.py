@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from capliquify_ops.configuration import Limits, Profile
-from capliquify_ops.database import Session, fill, load
+from capliquify_ops.database import Session, load
 from capliquify_ops.integrity.observing import healthy, inconclusive, observe, spread_of
 from capliquify_ops.integrity.registry_access import require_registry
 from capliquify_ops.integrity.structure_groups import (
@@ -28,7 +28,7 @@ from capliquify_ops.model.outcome import Grade, Outcome, Severity
 from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants.fingerprint import difference, fleet_fingerprints, tenant_fingerprint
-from capliquify_ops.tenants.registry import registry_names
+from capliquify_ops.tenants.registry_columns import fill_registry
 from capliquify_ops.tenants.structure import Difference
 
 CHECK = check_id("structure_equality")
@@ -51,8 +51,8 @@ def measure(session: Session, *, profile: Profile, roles: Roles, template: str |
 
     Raises PrivilegeMissing when the registry is not fully readable, TenantConflict when the template does not exist.
     """
-    require_registry(session, profile.registry_table, roles.owner)
-    query = fill(load("capliquify_ops.integrity", "structure_equality").text, registry_names(profile.registry_table))
+    require_registry(session, profile.registry, roles.owner)
+    query = fill_registry(load("capliquify_ops.integrity", "structure_equality").text, profile.registry)
     live = session.rows(query, _Live)
     digests = {found.schema.name: found.digest for found in fleet_fingerprints(session)}
     tenants = tuple(Structure(row.slug, row.schema_name, row.age_s, digests.get(row.schema_name, "")) for row in live)

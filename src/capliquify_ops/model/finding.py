@@ -97,6 +97,11 @@ class Finding:
     remedy: RemedyId | None = None
     escalation: Level | None = None
 
+    @property
+    def id(self) -> str:
+        """What the finding is known by from run to run: the check and the logical object, whatever tenants have it."""
+        return f"{self.check}:{self.subject.name}"
+
     def __post_init__(self) -> None:
         """Refuse a pass that examined nothing: no data is never a pass."""
         if self.outcome is Outcome.HEALTHY and self.examined < 1:

@@ -37,7 +37,7 @@ def summary(decision: Decision) -> bytes:
     return ("\n".join(kept) + "\n").encode()
 
 
-def _inert(text: str, limit: int = _TEXT) -> str:
+def inert(text: str, limit: int = _TEXT) -> str:
     """Write what Markdown or HTML could act on as character references, which neither ever acts on."""
     return _SPECIAL.sub(lambda match: f"&#{ord(match[0])};", line(text, limit))
 
@@ -46,8 +46,8 @@ def _lines(decision: Decision) -> Iterator[str]:
     yield f"# Launch sign-off: {'READY' if decision.ready else 'NOT READY'}"
     yield ""
     target = decision.target
-    yield f"Target <b>{_inert(target.name)}</b> ({_inert(target.kind)}), fingerprint <code>{_inert(target.fingerprint)}</code>."
-    decided, version = _inert(moment(decision.decided_at)), _inert(decision.tool_version)
+    yield f"Target <b>{inert(target.name)}</b> ({inert(target.kind)}), fingerprint <code>{inert(target.fingerprint)}</code>."
+    decided, version = inert(moment(decision.decided_at)), inert(decision.tool_version)
     yield f"Decided at {decided} by capliquify_ops {version}."
     yield from _sheet(decision)
     yield from _reasons(reasons_worst_first(decision))
@@ -61,7 +61,7 @@ def _sheet(decision: Decision) -> Iterator[str]:
         tick = "&#9745;" if result.state is State.PASSED else "&#9744;"
         passed = sum(1 for record in result.records if state_shown(record) is State.PASSED)
         planned = len(result.records) + len(without_record(result))
-        yield f"| {tick} | {_inert(result.box.title)} | {STATES[result.state]} | {passed} of {planned} |"
+        yield f"| {tick} | {inert(result.box.title)} | {STATES[result.state]} | {passed} of {planned} |"
 
 
 def _reasons(reasons: list[Reason]) -> Iterator[str]:
@@ -69,7 +69,7 @@ def _reasons(reasons: list[Reason]) -> Iterator[str]:
         return
     yield from ("", "## What blocks the launch", "", "| Cause | Box | Why |", "|---|---|---|")
     for reason in reasons[:_ROWS]:
-        yield f"| {cause(reason.code)} | {_inert(reason.box)} | {_inert(reason.text)} |"
+        yield f"| {cause(reason.code)} | {inert(reason.box)} | {inert(reason.text)} |"
     yield from _more(len(reasons) - _ROWS)
 
 
@@ -78,16 +78,16 @@ def _open_checks(result: BoxResult) -> Iterator[str]:
     missing = without_record(result)
     if not unsettled and not missing:
         return
-    yield from ("", f"## Box: {_inert(result.box.title)}", "", "| State | Check | Why |", "|---|---|---|")
+    yield from ("", f"## Box: {inert(result.box.title)}", "", "| State | Check | Why |", "|---|---|---|")
     rows = [_row(record) for record in unsettled]
-    rows += [f"| {STATES[State.NOT_RUN]} | <code>{_inert(check)}</code> | No record. |" for check in missing]
+    rows += [f"| {STATES[State.NOT_RUN]} | <code>{inert(check)}</code> | No record. |" for check in missing]
     yield from rows[:_ROWS]
     yield from _more(len(rows) - _ROWS)
 
 
 def _row(record: Record) -> str:
-    named = f"{_inert(record.title)} <code>{_inert(record.check)}</code>"
-    return f"| {STATES[state_shown(record)]} | {named} | {_inert(why(record))} |"
+    named = f"{inert(record.title)} <code>{inert(record.check)}</code>"
+    return f"| {STATES[state_shown(record)]} | {named} | {inert(why(record))} |"
 
 
 def _more(count: int) -> Iterator[str]:

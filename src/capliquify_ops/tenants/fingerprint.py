@@ -7,7 +7,7 @@ Equal digests mean equal structure. Unequal ones may still be equal (a column th
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from capliquify_ops.database import Session, load
 from capliquify_ops.model.errors import TenantConflict
@@ -17,6 +17,8 @@ _PACKAGE = "capliquify_ops.tenants"
 _BEYOND = 2**32 - 1
 RELATIONS_PER_PAGE = 200_000
 """Rows of pg_class in a page: about 3,000 standard tenants, about 2.5 s on two cores."""
+GROUPS_AT_MOST = 200
+"""At 20 ms for each group's fingerprint, the pass over all schemas by name is no slower from here on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +47,67 @@ class _Sum:
     total: str
 
 
+@dataclass(frozen=True, slots=True)
+class _RawSum:
+    schema: int
+    parts: int
+    total: str
+
+
 def schemas(session: Session) -> list[Schema]:
     """Return every schema that is not the server's own, by OID, within the session's open transaction."""
     return session.rows(load(_PACKAGE, "schemas"), Schema)
 
 
-def fleet_fingerprints(session: Session, *, relations_per_page: int = RELATIONS_PER_PAGE) -> list[Fingerprint]:
-    """Return the fingerprint of every schema, empty ones included, by OID, within the session's open transaction."""
+def fleet_fingerprints(
+    session: Session, *, relations_per_page: int = RELATIONS_PER_PAGE, groups_at_most: int = GROUPS_AT_MOST
+) -> list[Fingerprint]:
+    """Return the fingerprint of every schema, empty ones included, by OID, within the session's open transaction.
+
+    A first pass groups schemas that are stored alike; of each group one is looked at by name. More groups than
+    `groups_at_most` are not worth the detour: then every schema is.
+    """
     starts = [int(row) for row in session.rows(load(_PACKAGE, "fingerprint_pages"), int, {"per_page": relations_per_page})]
-    sums: list[_Sum] = []
-    for low, high in zip([0, *starts], [*starts, _BEYOND], strict=True):
-        sums += session.rows(load(_PACKAGE, "fingerprint"), _Sum, {"schema": None, "low": low, "high": high})
-    return _fingerprints(schemas(session), sums)
+    pages = list(zip([0, *starts], [*starts, _BEYOND], strict=True))
+    found = schemas(session)
+    groups = _groups(session, found, pages)
+    if len(groups) > groups_at_most:
+        sums = [
+            row
+            for low, high in pages
+            for row in session.rows(load(_PACKAGE, "fingerprint"), _Sum, {"schema": None, "low": low, "high": high})
+        ]
+        return _fingerprints(found, sums)
+    known = {
+        schema.oid: replace(one, schema=schema)
+        for members in groups
+        for one in [_fingerprint_of(session, members[0])]
+        for schema in members
+    }
+    return [known[schema.oid] for schema in found]
+
+
+def _groups(session: Session, found: Iterable[Schema], pages: Iterable[tuple[int, int]]) -> list[list[Schema]]:
+    """Return the schemas in groups whose members are stored alike, so that their fingerprints are equal."""
+    sums: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+    for low, high in pages:
+        for row in session.rows(load(_PACKAGE, "fingerprint_raw"), _RawSum, {"low": low, "high": high}):
+            parts, total = sums[row.schema]
+            sums[row.schema] = [parts + row.parts, total + int(row.total)]
+    groups: dict[tuple[int, ...], list[Schema]] = defaultdict(list)
+    for schema in found:
+        groups[tuple(sums[schema.oid])].append(schema)
+    return list(groups.values())
 
 
 def tenant_fingerprint(session: Session, schema: str) -> Fingerprint:
     """Return one schema's fingerprint, within the session's open transaction. Raises TenantConflict when it does not exist."""
-    found = _schema(session, schema)
-    sums = session.rows(load(_PACKAGE, "fingerprint"), _Sum, {"schema": found.oid, "low": 0, "high": 0})
-    return _fingerprints([found], sums)[0]
+    return _fingerprint_of(session, _schema(session, schema))
+
+
+def _fingerprint_of(session: Session, schema: Schema) -> Fingerprint:
+    sums = session.rows(load(_PACKAGE, "fingerprint"), _Sum, {"schema": schema.oid, "low": 0, "high": 0})
+    return _fingerprints([schema], sums)[0]
 
 
 def difference(session: Session, baseline: str, found: str) -> tuple[Difference, ...]:

@@ -1,14 +1,14 @@
 -- name: registry_catalogue_unregistered
 -- needs: SELECT on the registry table
 -- since: 14
--- params: tables text[], quarantined text[]
+-- params: tables text[], others text[]
 -- why: schemas that no tenant names, with what tells a tenant's schema from another one: owner and contents, never its name
 WITH unregistered AS (
   SELECT n.oid, n.nspname::text AS name, pg_catalog.pg_get_userbyid(n.nspowner)::text AS owner
   FROM pg_catalog.pg_namespace AS n
   WHERE NOT pg_catalog.starts_with(n.nspname::text, 'pg_')
     AND n.nspname NOT IN ('information_schema', 'public', 'capliquify_ops')
-    AND n.nspname::text <> ALL (%(quarantined)s::text[])
+    AND n.nspname::text <> ALL (%(others)s::text[])
     AND NOT EXISTS (
       SELECT 1 FROM :"registry_schema".:"registry_table" AS t WHERE t.schema_name::text = n.nspname::text
     )

@@ -1,0 +1,70 @@
+"""Every check of a fleet, one after another, within a deadline; what could not be asked any more is said, never left out."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from capliquify_ops.configuration import Limits, Profile
+from capliquify_ops.database import Session
+from capliquify_ops.integrity import cross_references, registry_catalogue, structure_equality, unfinished_objects
+from capliquify_ops.integrity.observing import inconclusive
+from capliquify_ops.model.errors import ConfigurationInvalid, OpsError, UsageError
+from capliquify_ops.model.finding import Evidence, Finding
+from capliquify_ops.model.names import CheckId
+from capliquify_ops.model.outcome import Outcome
+from capliquify_ops.model.protocols import Clock
+from capliquify_ops.model.roles import Roles
+
+Run = Callable[..., tuple[Finding, ...]]
+CHECKS: Mapping[str, Run] = MappingProxyType(
+    {module.CHECK: module.run for module in (registry_catalogue, structure_equality, cross_references, unfinished_objects)}
+)
+"""In the order of what they say of the ones that follow: without a registry nothing else counts."""
+DEADLINE_S = 300.0
+
+
+def check_fleet(
+    session: Session,
+    limits: Limits,
+    clock: Clock,
+    *,
+    profile: Profile,
+    roles: Roles,
+    only: Iterable[str] = (),
+    template: str | None = None,
+    deadline_s: float = DEADLINE_S,
+) -> tuple[Finding, ...]:
+    """Run the checks, all or those named, and return their findings.
+
+    A check that would begin behind the deadline (seconds from now) is INCONCLUSIVE, one that the server refused is ERROR;
+    the others' findings stay. Raises UsageError for a check that does not exist, ConfigurationInvalid, and UsageError or
+    TenantConflict for a template that cannot be one.
+    """
+    names = tuple(only) or tuple(CHECKS)
+    if strange := set(names) - set(CHECKS):
+        raise UsageError(f"There is no check {min(strange)!r}.", hint=f"One of: {', '.join(CHECKS)}")
+    end = clock.monotonic() + deadline_s
+    found: list[Finding] = []
+    for name in names:
+        given = {"template": template} if name == structure_equality.CHECK else {}
+        if clock.monotonic() < end:
+            found += _run(CheckId(name), session, limits, clock, {"profile": profile, "roles": roles, **given})
+        else:
+            why = f"Not examined: the deadline of {deadline_s:g} s had passed. Run: capliquify-ops fleet check {name}"
+            found.append(inconclusive(CheckId(name), _no_evidence(name, clock), why))
+    return tuple(found)
+
+
+def _run(name: CheckId, session: Session, limits: Limits, clock: Clock, given: Mapping[str, object]) -> tuple[Finding, ...]:
+    try:
+        return CHECKS[name](session, limits, clock, **given)
+    except (ConfigurationInvalid, UsageError):
+        raise
+    except OpsError as error:
+        if error.exit_code == UsageError.exit_code:
+            raise
+        return (replace(inconclusive(name, _no_evidence(name, clock), str(error)), outcome=Outcome.ERROR),)
+
+
+def _no_evidence(name: str, clock: Clock) -> Evidence:
+    return Evidence(name, "", clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"), 0.0)

@@ -1,0 +1,59 @@
+-- name: unfinished_objects
+-- needs: SELECT on the registry table
+-- since: 14
+-- params: at_most int
+-- schemas: registry
+-- why: what seems to be there and does not do its work: indexes and constraints half made, triggers switched off, indexes made twice
+WITH tenant (oid, name) AS MATERIALIZED (
+  SELECT n.oid, n.nspname::text
+  FROM pg_catalog.pg_namespace AS n
+  WHERE EXISTS (SELECT 1 FROM :"registry_schema".:"registry_table" AS t WHERE t.schema_name::text = n.nspname::text)
+),
+relation (oid, schema, name) AS MATERIALIZED (
+  SELECT c.oid, t.name, c.relname::text
+  FROM pg_catalog.pg_class AS c JOIN tenant AS t ON t.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'm')
+),
+-- An index under construction looks invalid. Its builder reports progress and holds a lock on the table: every role may see both.
+building (relation) AS (
+  SELECT l.relation
+  FROM pg_catalog.pg_stat_progress_create_index AS p
+  JOIN pg_catalog.pg_database AS d ON d.oid = p.datid AND d.datname = pg_catalog.current_database()
+  JOIN pg_catalog.pg_locks AS l ON l.pid = p.pid AND l.database = d.oid AND l.locktype = 'relation' AND l.granted
+),
+index (oid, relation, is_removable, method, width, keys, operators, collations, options) AS (
+  -- Removable is what nothing else needs: no unique rule, no constraint, no identity or order of rows, and no column that rides along.
+  SELECT i.indexrelid, i.indrelid,
+    NOT (i.indisunique OR i.indisexclusion OR i.indisreplident OR i.indisclustered) AND i.indnatts = i.indnkeyatts,
+    c.relam, i.indnkeyatts, i.indkey::int2[], i.indclass, i.indcollation, i.indoption::int2[]
+  FROM pg_catalog.pg_index AS i
+  JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+  WHERE i.indisvalid AND i.indisready AND i.indislive AND i.indpred IS NULL AND i.indexprs IS NULL
+)
+SELECT r.schema, 'invalid index' AS kind, r.name || '.' || c.relname AS object,
+  CASE WHEN x.indisunique THEN 'its unique rule does not hold' ELSE 'no query uses it' END AS detail
+FROM relation AS r
+JOIN pg_catalog.pg_index AS x ON x.indrelid = r.oid AND NOT (x.indisvalid AND x.indisready AND x.indislive)
+JOIN pg_catalog.pg_class AS c ON c.oid = x.indexrelid
+WHERE NOT EXISTS (SELECT 1 FROM building AS b WHERE b.relation = r.oid)
+UNION ALL
+SELECT r.schema, 'unvalidated constraint', r.name || '.' || k.conname, ''
+FROM relation AS r
+JOIN pg_catalog.pg_constraint AS k ON k.conrelid = r.oid AND NOT k.convalidated
+UNION ALL
+SELECT DISTINCT r.schema, 'disabled trigger', r.name || '.' || coalesce(k.conname, g.tgname), ''
+FROM relation AS r
+JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = r.oid AND g.tgenabled = 'D'
+LEFT JOIN pg_catalog.pg_constraint AS k ON k.oid = g.tgconstraint AND g.tgisinternal
+UNION ALL
+SELECT r.schema, 'duplicate index', r.name || '.' || c.relname, pg_catalog.min(o.relname::text)
+FROM relation AS r
+JOIN index AS a ON a.relation = r.oid AND a.is_removable
+JOIN index AS b ON b.relation = a.relation AND b.oid <> a.oid AND b.method = a.method AND b.width = a.width
+  AND b.keys = a.keys AND b.operators = a.operators AND b.collations = a.collations AND b.options = a.options
+  -- Of two that are alike the older one stays.
+  AND (b.oid < a.oid OR NOT b.is_removable)
+JOIN pg_catalog.pg_class AS c ON c.oid = a.oid
+JOIN pg_catalog.pg_class AS o ON o.oid = b.oid
+GROUP BY r.schema, r.name, c.relname
+ORDER BY 2, 3, 1, 4
+LIMIT %(at_most)s

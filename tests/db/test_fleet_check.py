@@ -1,0 +1,70 @@
+"""All checks of a fleet in one call: what could not be asked is said, and under the observer role of the how-to nothing is missing."""
+
+from types import MappingProxyType
+
+import pytest
+
+from capliquify_ops.configuration import load_limits
+from capliquify_ops.configuration.system import SystemClock
+from capliquify_ops.database import observer
+from capliquify_ops.integrity import fleet_check
+from capliquify_ops.integrity.fleet_check import CHECKS, check_fleet
+from capliquify_ops.model.errors import StatementFailed, UsageError
+from capliquify_ops.model.outcome import Outcome
+
+
+@pytest.fixture
+def check(observer_url, roles, profile, two):
+    """Runs the checks as the observer, over two tenants."""
+    del two
+
+    def run(clock=None, **given):
+        with observer(observer_url, "test") as session:
+            return check_fleet(session, load_limits(), clock or SystemClock(), profile=profile, roles=roles, **given)
+
+    return run
+
+
+def test_every_check_answers_once(check):
+    """A sound fleet gives one healthy finding for each check, in order."""
+    found = check()
+    assert [each.check for each in found] == list(CHECKS)
+    assert {each.outcome for each in found} == {Outcome.HEALTHY}, [each.why for each in found]
+
+
+class _Clock(SystemClock):
+    """Each look at the clock takes ten seconds."""
+
+    at = 0.0
+
+    def monotonic(self):
+        self.at += 10
+        return self.at
+
+
+def test_behind_the_deadline_nothing_begins(check):
+    """What was measured before stays; what could not begin is inconclusive, with the command that asks for it."""
+    found = check(_Clock(), deadline_s=25.0)
+    outcomes = [each.outcome for each in found]
+    assert outcomes == [Outcome.HEALTHY] + [Outcome.INCONCLUSIVE] * (len(CHECKS) - 1)
+    assert "capliquify-ops fleet check structure_equality" in found[1].why
+
+
+def test_a_check_that_breaks_is_an_error_and_the_others_stay(check, monkeypatch):
+    """One refused statement is that check's ERROR, never a pass, and no reason to lose the others' answers."""
+
+    def breaks(*_, **__):
+        raise StatementFailed("The disk is on fire.")
+
+    monkeypatch.setattr(fleet_check, "CHECKS", MappingProxyType(dict(CHECKS) | {"structure_equality": breaks}))
+    found = {each.check: each for each in check()}
+    assert found["structure_equality"].outcome is Outcome.ERROR
+    assert "on fire" in found["structure_equality"].why
+    assert {each.outcome for name, each in found.items() if name != "structure_equality"} == {Outcome.HEALTHY}
+
+
+def test_only_what_is_named_runs(check):
+    """Checks run by name; a name that is none is refused with the known ones."""
+    assert [each.check for each in check(only=["cross_references"])] == ["cross_references"]
+    with pytest.raises(UsageError, match="One of: registry_catalogue"):
+        check(only=["nonsense"])
