@@ -42,6 +42,11 @@ def stepwise(table: Table) -> Iterator[str]:
         yield from _column(table, column, helper, is_shared=bool(merged))
     yield from (table.add(one) for one in table.checks(late=False))
     yield from (f"ALTER TABLE {helper} ADD CONSTRAINT {quoted(one.name)} {one.definition}" for one in merged)
+    if table.may_loosen:
+        # INHERIT asks for the parents' NOT NULL, whichever those are; what the child does without is dropped behind it.
+        for column in table.columns:
+            if not column.not_null:
+                yield f"ALTER TABLE ONLY {table.name} ALTER COLUMN {quoted(column.name)} SET NOT NULL"
     yield from (f"ALTER TABLE {table.name} INHERIT {parent}" for parent in table.row.parents)
     yield f"ALTER TABLE {table.name} NO INHERIT {helper}"
     yield f"DROP TABLE {helper}"

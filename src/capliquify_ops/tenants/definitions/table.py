@@ -53,6 +53,11 @@ class Table:
         """Whether the server keeps a constraint behind NOT NULL."""
         return self.major >= NOT_NULL_IS_A_CONSTRAINT
 
+    @property
+    def may_loosen(self) -> bool:
+        """Whether it may take NULL where its parents do not: up to 17 a child's NOT NULL could be dropped."""
+        return bool(self.row.parents) and not self.is_partition and not self.keeps_not_null
+
     def checks(self, *, late: bool) -> list[Constraint]:
         """Return its own CHECK constraints: those that hold for the data, or those that were never validated (late)."""
         found = [one for one in self.constraints if one.kind == "c" and (one.is_local or (self.is_partition and not late))]

@@ -92,6 +92,8 @@ def _inherited_not_null(table: Table) -> Iterator[str]:
     """Yield NOT NULL of inherited columns, where the server does not say whose it is: a repeated one changes nothing."""
     for column in table.columns:
         is_declared = (column.is_local or table.is_partition) and not table.row.of_type
+        if not column.not_null and table.may_loosen:
+            yield f"ALTER TABLE ONLY {table.name} ALTER COLUMN {quoted(column.name)} DROP NOT NULL"
         if not column.not_null or is_declared:
             continue
         named = table.not_null(column)
