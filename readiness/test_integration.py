@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from capliquify_ops.configuration import Limits, Target
 from capliquify_ops.database import Session
-from capliquify_ops.integrity import registry_catalogue, structure_equality, unfinished_objects
+from capliquify_ops.integrity import capacity, registry_catalogue, structure_equality, unfinished_objects
 from capliquify_ops.isolation import World, run_scenario
 from capliquify_ops.model.protocols import Clock
 from capliquify_ops.pytest_plugin import check
@@ -136,3 +136,9 @@ def test_structure_equality(observer_session: Session, target: Target, limits: L
 def test_unfinished_objects(observer_session: Session, target: Target, limits: Limits, clock: Clock, require: Require) -> None:
     """Every index, constraint and trigger of every tenant does its work, and none is there twice."""
     require(*unfinished_objects.run(observer_session, limits, clock, profile=target.profile, roles=target.roles))
+
+
+@check("capacity")
+def test_capacity(observer_session: Session, target: Target, limits: Limits, clock: Clock, require: Require) -> None:
+    """The server has room for the fleet: locks, connections, transaction ids, vacuum and the catalogue are within their limits."""
+    require(*capacity.run(observer_session, limits, clock, profile=target.profile, roles=target.roles))

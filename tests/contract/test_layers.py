@@ -14,6 +14,7 @@ SINGLE_IMPORTERS = {
     "pytest": ("pytest_plugin/",),
     "locust": ("load/worker.py",),
     "gevent": ("load/worker.py",),
+    "pglast": ("tenants/migration_rules.py",),
     "granian": ("reference/service/",),
     "starlette": ("reference/service/",),
     "typer": ("cli/",),

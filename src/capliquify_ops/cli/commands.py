@@ -43,7 +43,12 @@ GROUPS = {
     ),
     "fleet": Group(
         "All tenants.",
-        {"check": "fleet_check.check", "backup": "fleet.backup", "restore-drill": "fleet.restore_drill_"},
+        {
+            "check": "fleet_check.check",
+            "backup": "fleet.backup",
+            "restore-drill": "fleet.restore_drill_",
+            "migrate": "fleet_migrate.migrate",
+        },
     ),
     "signoff": Group(
         "The launch decision, computed from the evidence folder.",

@@ -6,7 +6,13 @@ from types import MappingProxyType
 
 from capliquify_ops.configuration import Limits, Profile
 from capliquify_ops.database import Session
-from capliquify_ops.integrity import cross_references, registry_catalogue, structure_equality, unfinished_objects
+from capliquify_ops.integrity import (
+    capacity,
+    cross_references,
+    registry_catalogue,
+    structure_equality,
+    unfinished_objects,
+)
 from capliquify_ops.integrity.observing import inconclusive
 from capliquify_ops.model.errors import ConfigurationInvalid, OpsError, UsageError
 from capliquify_ops.model.finding import Evidence, Finding
@@ -17,7 +23,16 @@ from capliquify_ops.model.roles import Roles
 
 Run = Callable[..., tuple[Finding, ...]]
 CHECKS: Mapping[str, Run] = MappingProxyType(
-    {module.CHECK: module.run for module in (registry_catalogue, structure_equality, cross_references, unfinished_objects)}
+    {
+        module.CHECK: module.run
+        for module in (
+            registry_catalogue,
+            structure_equality,
+            cross_references,
+            unfinished_objects,
+            capacity,
+        )
+    }
 )
 """In the order of what they say of the ones that follow: without a registry nothing else counts."""
 DEADLINE_S = 300.0

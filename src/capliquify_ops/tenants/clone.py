@@ -48,7 +48,7 @@ def clone(session: Session, roles: Roles, key: str, new: creation.NewTenant, *, 
                 source.schema_name, tuple(one.name for one in definition.routines if names_schema(one.body, source.schema_name))
             )
             refuse_too_many_locks(session, definition.locks)
-            plan = _plan(source, new, {"rows_copied": _copy(session, definition, new)})
+            plan = _plan(source, new, {"rows_copied": copy_schema(session, definition, new)})
             tenant = creation.register(session, new)
             own_schema(session, tenant)
             write_audit(session, actor=actor, plan=plan, tenant=tenant, before=facts_of(source), after=facts_of(tenant))
@@ -74,7 +74,7 @@ def _plan(source: Tenant, new: creation.NewTenant, concerns: object) -> Plan:
     return Plan("tenant clone", new.slug, steps, MappingProxyType(facts))
 
 
-def _copy(session: Session, definition: Definition, new: creation.NewTenant) -> int:
+def copy_schema(session: Session, definition: Definition, new: creation.NewTenant) -> int:
     """Make the copy under the source's name, while the source has stepped aside in this transaction; return the rows."""
     aside = f"cloning_{new.id.hex}"
     session.execute(fill('ALTER SCHEMA :"old" RENAME TO :"new"', {"old": definition.schema, "new": aside}))

@@ -20,14 +20,26 @@ building (relation) AS (
   JOIN pg_catalog.pg_database AS d ON d.oid = p.datid AND d.datname = pg_catalog.current_database()
   JOIN pg_catalog.pg_locks AS l ON l.pid = p.pid AND l.database = d.oid AND l.locktype = 'relation' AND l.granted
 ),
-index (oid, relation, is_removable, method, width, keys, operators, collations, options) AS (
+-- Compared only where the columns are the same: nearly nowhere.
+twin (relation, oid) AS MATERIALIZED (
+  SELECT g.relation, u.oid
+  FROM (
+    SELECT i.indrelid, pg_catalog.array_agg(i.indexrelid)
+    FROM pg_catalog.pg_index AS i
+    WHERE i.indisvalid AND i.indisready AND i.indislive AND i.indpred IS NULL AND i.indexprs IS NULL
+    GROUP BY i.indrelid, i.indkey::int2[], i.indclass, i.indcollation, i.indoption::int2[], i.indnkeyatts
+    HAVING pg_catalog.count(*) > 1
+  ) AS g (relation, oids)
+  CROSS JOIN LATERAL pg_catalog.unnest(g.oids) AS u (oid)
+),
+index (oid, relation, name, is_removable, method, keys) AS (
   -- Removable is what nothing else needs: no unique rule, no constraint, no identity or order of rows, and no column that rides along.
-  SELECT i.indexrelid, i.indrelid,
+  SELECT t.oid, t.relation, c.relname::text,
     NOT (i.indisunique OR i.indisexclusion OR i.indisreplident OR i.indisclustered) AND i.indnatts = i.indnkeyatts,
-    c.relam, i.indnkeyatts, i.indkey::int2[], i.indclass, i.indcollation, i.indoption::int2[]
-  FROM pg_catalog.pg_index AS i
-  JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
-  WHERE i.indisvalid AND i.indisready AND i.indislive AND i.indpred IS NULL AND i.indexprs IS NULL
+    c.relam, ROW(i.indkey::text, i.indclass, i.indcollation, i.indoption::text, i.indnkeyatts)
+  FROM twin AS t
+  JOIN pg_catalog.pg_index AS i ON i.indexrelid = t.oid
+  JOIN pg_catalog.pg_class AS c ON c.oid = t.oid
 )
 SELECT r.schema, 'invalid index' AS kind, r.name || '.' || c.relname AS object,
   CASE WHEN x.indisunique THEN 'its unique rule does not hold' ELSE 'no query uses it' END AS detail
@@ -45,15 +57,12 @@ FROM relation AS r
 JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = r.oid AND g.tgenabled = 'D'
 LEFT JOIN pg_catalog.pg_constraint AS k ON k.oid = g.tgconstraint AND g.tgisinternal
 UNION ALL
-SELECT r.schema, 'duplicate index', r.name || '.' || c.relname, pg_catalog.min(o.relname::text)
+SELECT r.schema, 'duplicate index', r.name || '.' || a.name, pg_catalog.min(b.name)
 FROM relation AS r
 JOIN index AS a ON a.relation = r.oid AND a.is_removable
-JOIN index AS b ON b.relation = a.relation AND b.oid <> a.oid AND b.method = a.method AND b.width = a.width
-  AND b.keys = a.keys AND b.operators = a.operators AND b.collations = a.collations AND b.options = a.options
-  -- Of two that are alike the older one stays.
+-- Of two that are alike the older one stays.
+JOIN index AS b ON b.relation = a.relation AND b.oid <> a.oid AND b.method = a.method AND b.keys = a.keys
   AND (b.oid < a.oid OR NOT b.is_removable)
-JOIN pg_catalog.pg_class AS c ON c.oid = a.oid
-JOIN pg_catalog.pg_class AS o ON o.oid = b.oid
-GROUP BY r.schema, r.name, c.relname
+GROUP BY r.schema, r.name, a.name
 ORDER BY 2, 3, 1, 4
 LIMIT %(at_most)s

@@ -61,7 +61,8 @@ FROM (
     pg_catalog.string_agg(g.tgtype::text || g.tgenabled::text, ' ' ORDER BY g.tgtype, g.tgenabled)
   FROM relation AS r
   JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = r.oid
-  JOIN pg_catalog.pg_constraint AS c ON c.oid = g.tgconstraint
+  -- Another schema's foreign key has triggers here too: that is no part of this schema's structure.
+  JOIN pg_catalog.pg_constraint AS c ON c.oid = g.tgconstraint AND c.connamespace = %(schema)s::oid
   WHERE g.tgisinternal
   GROUP BY r.relname, c.conname
   UNION ALL

@@ -141,7 +141,7 @@ part (schema, kind, text) AS (
   JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.confrelid AND a.attnum = k.attnum
   WHERE c.contype = 'f'
   UNION ALL
-  -- Internal triggers carry OIDs in their names, and their state says whether a foreign key is enforced at all.
+  -- The hidden triggers of a foreign key follow from it, as long as nobody switched them off. Their names carry OIDs.
   SELECT r.schema, 'triggers', ROW(r.relname, CASE WHEN t.tgisinternal THEN '' ELSE t.tgname END, t.tgtype,
       t.tgenabled, t.tgdeferrable, t.tginitdeferred, t.tgattr, t.tgnargs, t.tgargs,
       CASE WHEN t.tgfoid < 16384 THEN t.tgfoid::text
@@ -152,6 +152,7 @@ part (schema, kind, text) AS (
       pg_catalog.regexp_replace(t.tgqual::text, ':location -?\d+', '', 'g'))::text
   FROM relation AS r
   JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = r.oid
+  WHERE NOT t.tgisinternal OR t.tgenabled <> 'O'
 ),
 hashed AS (
   SELECT p.schema, p.kind, pg_catalog.hashtextextended(p.text, 0) AS hash FROM part AS p

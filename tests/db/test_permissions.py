@@ -1,0 +1,79 @@
+"""The role of docs/how-to/permissions.md, made by the page's own SQL: every check runs as it, and each missing grant is named."""
+
+import re
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import pytest
+
+from capliquify_ops.configuration import load_limits
+from capliquify_ops.configuration.system import SystemClock
+from capliquify_ops.database import fill, observer, operator, quoted
+from capliquify_ops.database.identifiers import composed
+from capliquify_ops.integrity.fleet_check import CHECKS, check_fleet
+from capliquify_ops.model.outcome import Outcome
+from capliquify_ops.model.secret import Secret
+
+PAGE = Path(__file__).parents[2] / "docs/how-to/permissions.md"
+PASSWORD = "0bserver-of-the-page"
+
+
+def grants():
+    """The statements of the page, without comments."""
+    blocks = re.findall(r"^```sql\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if line and not line.startswith("--")]
+    return [line for line in lines if line.startswith("GRANT ")]
+
+
+@pytest.fixture
+def role(database, superuser_url, two):
+    """A role with the page's grants: its name, and the URL that it connects with."""
+    del two
+    name = f"{database.name}_observer"
+    with operator(superuser_url, "test") as session:
+        session.outside_transaction(
+            fill("CREATE ROLE :\"role\" LOGIN PASSWORD :'password'", {"role": name, "password": PASSWORD})
+        )
+        try:
+            for grant in grants():
+                session.outside_transaction(_for(grant, name, database.name))
+            parts = urlsplit(database.observer_url.reveal())
+            host = parts.netloc.rpartition("@")[2]
+            yield name, Secret(urlunsplit(parts._replace(netloc=f"{name}:{quote(PASSWORD)}@{host}", query="")))
+        finally:
+            session.outside_transaction(fill('DROP OWNED BY :"role"', {"role": name}))
+            session.outside_transaction(fill('DROP ROLE :"role"', {"role": name}))
+
+
+def _for(statement, role, database):
+    named = statement.rstrip(";").replace("fleet_observer", quoted(role)).replace("DATABASE app", f"DATABASE {quoted(database)}")
+    return composed(named)
+
+
+def _outcomes(url, roles, profile):
+    with observer(url, "test") as session:
+        found = check_fleet(session, load_limits(), SystemClock(), profile=profile, roles=roles)
+    return {each.check: each for each in found if each.outcome is not Outcome.HEALTHY} | {"all": {each.check for each in found}}
+
+
+def test_every_check_runs_as_the_role_of_the_page(role, roles, profile):
+    """With the page's grants and no others nothing is failing and nothing unknown."""
+    assert _outcomes(role[1], roles, profile) == {"all": set(CHECKS)}
+
+
+@pytest.mark.parametrize(
+    ("taken", "unknown", "says"),
+    [
+        ("SELECT ON public.tenants", set(CHECKS) - {"capacity"}, "GRANT SELECT ON"),
+        ("pg_monitor", {"capacity"}, "GRANT pg_monitor TO"),
+    ],
+)
+def test_a_missing_grant_is_named_and_nothing_passes_for_it(role, roles, profile, superuser_url, taken, unknown, says):
+    """Without a grant the checks that need it are inconclusive and say which it is."""
+    with operator(superuser_url, "test") as session:
+        session.outside_transaction(composed(f"REVOKE {taken} FROM {quoted(role[0])}"))
+    found = _outcomes(role[1], roles, profile)
+    del found["all"]
+    assert set(found) >= unknown
+    assert {each.outcome for each in found.values()} == {Outcome.INCONCLUSIVE}
+    assert all(says in found[check].why for check in unknown)
