@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from capliquify_ops.configuration import Limits, Target
 from capliquify_ops.database import Session
-from capliquify_ops.integrity import cross_references
+from capliquify_ops.integrity import cross_references, function_safety, identifier_safety, shadowed_objects
 from capliquify_ops.model.protocols import Clock
 from capliquify_ops.pytest_plugin import check
 
@@ -15,3 +15,21 @@ Require = Callable[..., None]
 def test_cross_references(observer_session: Session, target: Target, limits: Limits, clock: Clock, require: Require) -> None:
     """Nothing outside a tenant's schema hangs on what is in it, and no function of another schema names it."""
     require(*cross_references.run(observer_session, limits, clock, profile=target.profile, roles=target.roles))
+
+
+@check("function_safety")
+def test_function_safety(observer_session: Session, target: Target, limits: Limits, clock: Clock, require: Require) -> None:
+    """Every function that runs with its owner's rights has a search_path of its own, and no function is bound to fail."""
+    require(*function_safety.run(observer_session, limits, clock, profile=target.profile, roles=target.roles))
+
+
+@check("shadowed_objects")
+def test_shadowed_objects(observer_session: Session, target: Target, limits: Limits, clock: Clock, require: Require) -> None:
+    """No tenant reads a shared object in place of one of its own, and no name means a tenant's object here and a shared one there."""
+    require(*shadowed_objects.run(observer_session, limits, clock, profile=target.profile, roles=target.roles))
+
+
+@check("identifier_safety")
+def test_identifier_safety(observer_session: Session, target: Target, limits: Limits, clock: Clock, require: Require) -> None:
+    """No setting makes sessions start in one tenant's schema, and the name of every tenant's schema names it alone."""
+    require(*identifier_safety.run(observer_session, limits, clock, profile=target.profile, roles=target.roles))

@@ -9,7 +9,10 @@ from capliquify_ops.database import Session
 from capliquify_ops.integrity import (
     capacity,
     cross_references,
+    function_safety,
+    identifier_safety,
     registry_catalogue,
+    shadowed_objects,
     structure_equality,
     unfinished_objects,
 )
@@ -31,6 +34,9 @@ CHECKS: Mapping[str, Run] = MappingProxyType(
             cross_references,
             unfinished_objects,
             capacity,
+            function_safety,
+            shadowed_objects,
+            identifier_safety,
         )
     }
 )
