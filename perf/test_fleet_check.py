@@ -54,7 +54,9 @@ def whole(tenants, tmp_path):
     def run(only=()):
         with tenants.observer() as session:
             found = check_fleet(session, load_limits(), SystemClock(), profile=profile, roles=roles, only=only)
-        assert {finding.outcome for finding in found} == {Outcome.HEALTHY}, [finding.why for finding in found]
+        assert {finding.outcome for finding in found} <= {Outcome.HEALTHY, Outcome.NOT_APPLICABLE}, [
+            finding.why for finding in found
+        ]
 
     return run
 

@@ -4,7 +4,14 @@ from collections.abc import Callable
 
 from capliquify_ops.configuration import Limits, Target
 from capliquify_ops.database import Session
-from capliquify_ops.integrity import capacity, registry_catalogue, structure_equality, unfinished_objects
+from capliquify_ops.integrity import (
+    capacity,
+    migration_ledgers,
+    registry_catalogue,
+    sequence_health,
+    structure_equality,
+    unfinished_objects,
+)
 from capliquify_ops.isolation import World, run_scenario
 from capliquify_ops.model.protocols import Clock
 from capliquify_ops.pytest_plugin import check
@@ -140,5 +147,17 @@ def test_unfinished_objects(observer_session: Session, target: Target, limits: L
 
 @check("capacity")
 def test_capacity(observer_session: Session, target: Target, limits: Limits, clock: Clock, require: Require) -> None:
-    """The server has room for the fleet: locks, connections, transaction ids, vacuum and the catalogue are within their limits."""
+    """The server has room for the fleet: locks, connections, transaction ids, vacuum, catalogue are within limits."""
     require(*capacity.run(observer_session, limits, clock, profile=target.profile, roles=target.roles))
+
+
+@check("sequence_health")
+def test_sequence_health(observer_session: Session, target: Target, limits: Limits, clock: Clock, require: Require) -> None:
+    """No sequence of a tenant is running out, behind the keys that it makes, or bound to repeat them."""
+    require(*sequence_health.run(observer_session, limits, clock, profile=target.profile, roles=target.roles))
+
+
+@check("migration_ledgers")
+def test_migration_ledgers(observer_session: Session, target: Target, limits: Limits, clock: Clock, require: Require) -> None:
+    """What each tenant's ledger of migrations says is what the others' say, and what its structure shows."""
+    require(*migration_ledgers.run(observer_session, limits, clock, profile=target.profile, roles=target.roles))

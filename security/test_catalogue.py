@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from capliquify_ops.configuration import Limits, Target
 from capliquify_ops.database import Session
-from capliquify_ops.integrity import cross_references, function_safety, identifier_safety, shadowed_objects
+from capliquify_ops.integrity import access_rights, cross_references, function_safety, identifier_safety, shadowed_objects
 from capliquify_ops.model.protocols import Clock
 from capliquify_ops.pytest_plugin import check
 
@@ -25,7 +25,7 @@ def test_function_safety(observer_session: Session, target: Target, limits: Limi
 
 @check("shadowed_objects")
 def test_shadowed_objects(observer_session: Session, target: Target, limits: Limits, clock: Clock, require: Require) -> None:
-    """No tenant reads a shared object in place of one of its own, and no name means a tenant's object here and a shared one there."""
+    """No tenant reads a shared object in place of its own, and no name means a tenant's object here and a shared one there."""
     require(*shadowed_objects.run(observer_session, limits, clock, profile=target.profile, roles=target.roles))
 
 
@@ -33,3 +33,9 @@ def test_shadowed_objects(observer_session: Session, target: Target, limits: Lim
 def test_identifier_safety(observer_session: Session, target: Target, limits: Limits, clock: Clock, require: Require) -> None:
     """No setting makes sessions start in one tenant's schema, and the name of every tenant's schema names it alone."""
     require(*identifier_safety.run(observer_session, limits, clock, profile=target.profile, roles=target.roles))
+
+
+@check("access_rights")
+def test_access_rights(observer_session: Session, target: Target, limits: Limits, clock: Clock, require: Require) -> None:
+    """The application holds what its work needs, nobody else reaches several tenants, and row security of shared tables binds."""
+    require(*access_rights.run(observer_session, limits, clock, profile=target.profile, roles=target.roles))

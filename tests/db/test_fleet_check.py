@@ -12,6 +12,9 @@ from capliquify_ops.integrity.fleet_check import CHECKS, check_fleet
 from capliquify_ops.model.errors import StatementFailed, UsageError
 from capliquify_ops.model.outcome import Outcome
 
+FINE = {Outcome.HEALTHY, Outcome.NOT_APPLICABLE}
+"""The standard product has no ledger of migrations in each tenant."""
+
 
 @pytest.fixture
 def check(observer_url, roles, profile, two):
@@ -29,7 +32,7 @@ def test_every_check_answers_once(check):
     """A sound fleet gives one healthy finding for each check, in order."""
     found = check()
     assert [each.check for each in found] == list(CHECKS)
-    assert {each.outcome for each in found} == {Outcome.HEALTHY}, [each.why for each in found]
+    assert {each.outcome for each in found} <= FINE, [each.why for each in found]
 
 
 class _Clock(SystemClock):
@@ -60,7 +63,7 @@ def test_a_check_that_breaks_is_an_error_and_the_others_stay(check, monkeypatch)
     found = {each.check: each for each in check()}
     assert found["structure_equality"].outcome is Outcome.ERROR
     assert "on fire" in found["structure_equality"].why
-    assert {each.outcome for name, each in found.items() if name != "structure_equality"} == {Outcome.HEALTHY}
+    assert {each.outcome for name, each in found.items() if name != "structure_equality"} <= FINE
 
 
 def test_only_what_is_named_runs(check):

@@ -48,6 +48,7 @@ GROUPS = {
             "backup": "fleet.backup",
             "restore-drill": "fleet.restore_drill_",
             "migrate": "fleet_migrate.migrate",
+            "repair": "fleet_repair.repair",
         },
     ),
     "signoff": Group(

@@ -7,11 +7,14 @@ from types import MappingProxyType
 from capliquify_ops.configuration import Limits, Profile
 from capliquify_ops.database import Session
 from capliquify_ops.integrity import (
+    access_rights,
     capacity,
     cross_references,
     function_safety,
     identifier_safety,
+    migration_ledgers,
     registry_catalogue,
+    sequence_health,
     shadowed_objects,
     structure_equality,
     unfinished_objects,
@@ -37,6 +40,9 @@ CHECKS: Mapping[str, Run] = MappingProxyType(
             function_safety,
             shadowed_objects,
             identifier_safety,
+            access_rights,
+            sequence_health,
+            migration_ledgers,
         )
     }
 )

@@ -65,6 +65,8 @@ def migrate_fleet(access: Access, roles: Roles, job: Job, clock: Clock, told: To
         )
     with operator(access.url, "fleet migrate, run", pooled=access.pooled, limits=_HELD) as keeper, keeper.transaction():
         take_run_lock(keeper)
+        # A query without parameters lets go of the snapshot: what only holds a lock must not hold vacuum back.
+        keeper.value("SELECT 1")
         with _gate(access) as session:
             fleet = look(session, job)
         if fleet.canary is None:

@@ -46,7 +46,8 @@ def neutral(schema: str) -> Callable[[str], str]:
         names.append(schema)
     choices = "|".join(re.escape(name) for name in dict.fromkeys(names))
     own = re.compile(rf'(?<![\w$".])(?:{choices})\.')
-    path = re.compile(rf"(SET search_path TO )'?(?:{choices}|'{re.escape(schema)}')")
+    literal = "'" + schema.replace("'", "''") + "'"
+    path = re.compile(rf"(SET search_path TO )(?:{re.escape(literal)}|{choices})")
 
     def replace(text: str) -> str:
         return path.sub(r"\1~", own.sub(OWN, text))

@@ -1,0 +1,1 @@
+"""What can be repaired among the faults that checks find: plans, which are pure, and their application."""

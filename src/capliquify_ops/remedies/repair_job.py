@@ -1,0 +1,111 @@
+"""What an application of a plan is about: how it is run, and what became of each step."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from capliquify_ops.database import SessionLimits
+from capliquify_ops.model.names import TenantId
+from capliquify_ops.model.secret import Secret
+from capliquify_ops.remedies.repair_plan import Plan, Step
+
+LOCK_MS = 2_000
+"""How long a statement that blocks others waits for its lock: whoever comes after it waits as long."""
+STATEMENT_MS = 30_000
+"""How long a statement that blocks others may take; one that blocks nobody takes as long as it takes."""
+WEAK_LOCK_MS = 300_000
+"""Concurrent builds and validations wait for older transactions, and nobody waits for them meanwhile."""
+
+
+class State(StrEnum):
+    """What became of a step. ELSEWHERE: somebody else repaired it meanwhile; LEFT: another verb is at work on the tenant."""
+
+    REPAIRED = "repaired"
+    ELSEWHERE = "repaired elsewhere"
+    LEFT = "left alone"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often a lock is waited for again, and how long before: doubled each time, less a random part. `random` gives [0, 1)."""
+
+    times: int
+    random: Callable[[], float]
+    sleep: Callable[[float], None]
+    first_s: float = 0.5
+    most_s: float = 20.0
+
+    def wait(self, attempt: int) -> bool:
+        """Wait after so many attempts, and say whether there is another one."""
+        if attempt > self.times:
+            return False
+        self.sleep(min(self.first_s * 2.0 ** (attempt - 1), self.most_s) * (0.5 + self.random() / 2))
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Archiving:
+    """Where orphans are archived, the stamp of the files, and what tells an orphan that nobody is named for by an id."""
+
+    folder: Path
+    stamp: str
+    tool: str
+    new_id: Callable[[], TenantId]
+    now: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """How a plan is applied, by an operator. `wave` None: ten schemas or one in a hundred, then ten times as many each time."""
+
+    url: Secret
+    actor: str
+    run: str
+    retry: Retry
+    pooled: bool = False
+    wave: int | None = None
+    lock_ms: int = LOCK_MS
+    statement_ms: int = STATEMENT_MS
+    max_failures: int = 0
+    archiving: Archiving | None = None
+
+    def limits(self) -> SessionLimits:
+        """Return the limits of statements that block others."""
+        return SessionLimits(statement_ms=self.statement_ms, lock_ms=self.lock_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one step, after how many attempts, and the sentence why it was not repaired."""
+
+    step: Step
+    state: State
+    attempts: int = 1
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of the steps that were taken, wave by wave, and the plan of what is at fault now.
+
+    `is_stopped`: more steps failed than may, so what the plan still had was not begun.
+    """
+
+    waves: tuple[int, ...]
+    outcomes: tuple[Outcome, ...]
+    now: Plan = field(default_factory=Plan)
+    is_stopped: bool = False
+
+    def of(self, *states: State) -> tuple[Outcome, ...]:
+        """Return the outcomes of these states."""
+        return tuple(outcome for outcome in self.outcomes if outcome.state in states)
+
+
+def wave_size(number: int, schemas: int, wave: int | None) -> int:
+    """Return how many schemas the wave of that number takes; number 0 is the canary, alone."""
+    if number == 0:
+        return 1
+    return wave or max(10, schemas // 100) * 10 ** (number - 1)
