@@ -8,7 +8,7 @@ SIZE ?= full
 # Programs are started hundreds of times: where nothing may be kept, each start would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: readiness test lint format bench proof-lifecycle proof-isolation lock system clean help
+.PHONY: readiness test lint format bench proof-lifecycle proof-integrity proof-isolation lock system clean help
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -48,6 +48,10 @@ proof-lifecycle: $(READY) ## interrupt every lifecycle verb everywhere; resumabl
 	@$(BIN)/python -m pytest tests/db/definitions tests/reference/readiness --whole --quiet
 	@$(BIN)/python tests/db/lifecycle/proof.py
 	@$(BIN)/python tests/proof/backup_oracle.py --schemas 300 --state .proof/backup-oracle.json
+
+proof-integrity: $(READY) ## fleets with faults planted at random: each found, none invented; resumable, see docs/reference/proof-integrity.md
+	@$(BIN)/python -m pytest tests/db -m whole --whole --ignore tests/db/definitions --quiet
+	@$(BIN)/python tests/proof/fleet_integrity.py --fleets 100 --state .proof/fleet-integrity.json
 
 proof-isolation: $(READY) ## every fault and unwell service against every security check; resumable, writes docs/reference/proof-isolation.md
 	@$(BIN)/python tests/reference/isolation/proof.py

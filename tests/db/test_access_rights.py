@@ -132,7 +132,8 @@ SOUND = (
     ' GRANT t1, t2 TO :"app" WITH INHERIT FALSE, SET TRUE',
     # People and programs that are members of the deployment's roles, or of the platform's.
     'CREATE ROLE m1; GRANT :"observer" TO m1; CREATE ROLE m2; GRANT :"app" TO m2; CREATE ROLE m3; GRANT :"owner" TO m3;'
-    ' CREATE ROLE m4 CREATEROLE; GRANT pg_read_all_data TO m4, :"observer"; GRANT pg_monitor TO :"app"',
+    ' CREATE ROLE m4 CREATEROLE; GRANT pg_read_all_data TO m4, :"observer"; GRANT pg_monitor TO :"app";'
+    ' CREATE ROLE m5 BYPASSRLS; GRANT m5 TO :"app" WITH INHERIT TRUE, SET FALSE',
     # Superusers hold every right, granted or not.
     'CREATE ROLE s1 SUPERUSER; GRANT USAGE ON SCHEMA :"a", :"b" TO s1',
     # A role that works elsewhere, and gives away what is its own.
@@ -142,17 +143,18 @@ SOUND = (
     "CREATE FUNCTION :\"b\".f1() RETURNS int LANGUAGE sql AS 'SELECT 1';"
     " CREATE FUNCTION :\"b\".f2() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN NEW; END';"
     ' CREATE FUNCTION :"b".f3() RETURNS int LANGUAGE sql SECURITY DEFINER AS \'SELECT 1\'; REVOKE ALL ON FUNCTION :"b".f3() FROM PUBLIC;'
-    ' CREATE TYPE :"b".mood AS ENUM (\'x\'); ALTER DEFAULT PRIVILEGES FOR ROLE :"owner" GRANT EXECUTE ON FUNCTIONS TO PUBLIC',
+    ' CREATE TYPE :"b".mood AS ENUM (\'x\'); ALTER DEFAULT PRIVILEGES FOR ROLE :"owner" GRANT EXECUTE ON FUNCTIONS TO :"observer"',
     # Tables that are not the application's, hold no rows of tenants any more, or never did.
     "CREATE TABLE public.n1 (tenant_id int); CREATE TABLE public.n2 (tenant_id int); ALTER TABLE public.n2 DROP COLUMN tenant_id;"
     ' CREATE TABLE public.n3 (n int); GRANT SELECT ON public.n2, public.n3 TO :"app", PUBLIC',
     # Policies that open for others, or that restrictive ones narrow.
-    f'{NOTES} CREATE POLICY p1 ON public.notes TO :"observer" USING (true); CREATE POLICY p2 ON public.notes USING (true);'
+    f'CREATE POLICY p1 ON public.users TO :"observer" USING (true); {NOTES} CREATE POLICY p2 ON public.notes USING (true);'
     f" CREATE POLICY p3 ON public.notes AS RESTRICTIVE USING ({MINE})",
     # Views that are their invoker's, the bound owner's, not the application's, or over tables without row security.
     "CREATE VIEW public.v1 WITH (security_invoker = yes) AS SELECT * FROM public.users; CREATE VIEW public.v2 AS SELECT * FROM public.users;"
     ' ALTER VIEW public.v2 OWNER TO :"owner"; CREATE VIEW public.v3 AS SELECT * FROM public.users; CREATE VIEW public.v4 AS SELECT * FROM'
-    ' public.tenants; CREATE VIEW public.v5 AS SELECT * FROM public.v2; GRANT SELECT ON public.v1, public.v2, public.v4, public.v5 TO :"app"',
+    ' public.tenants; CREATE VIEW public.v5 AS SELECT * FROM public.v2; GRANT SELECT ON public.v1 TO :"owner";'
+    ' CREATE VIEW public.v6 AS SELECT * FROM public.v1; ALTER VIEW public.v6 OWNER TO :"owner"; GRANT SELECT ON public.v6 TO :"app"; GRANT SELECT ON public.v1, public.v2, public.v4, public.v5 TO :"app"',
 )
 """What looks like a fault and is none."""
 
@@ -225,6 +227,7 @@ ADOPTED = (
     " CREATE SCHEMA x; CREATE SCHEMA y; CREATE TABLE x.t (n int); INSERT INTO public.accounts VALUES ('x'), ('y');"
     ' ALTER TABLE public.accounts OWNER TO :"app"; ALTER TABLE public.domains OWNER TO :"app"; ALTER TABLE x.t OWNER TO :"app";'
     ' ALTER SCHEMA x OWNER TO :"app"; ALTER SCHEMA y OWNER TO :"app";'
+    " DO $$ BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO %I', current_database(), :'app'); END $$;"
 )
 """A database of somebody else: the role that serves owns everything, and there is no row security."""
 
@@ -245,7 +248,7 @@ def test_a_role_that_owns_and_serves_is_declared(adopted, roles):
     """Where the target says that one role owns and serves, owning is no fault; where it does not, it is."""
     [finding] = adopted(owner=roles.app).values()
     assert (finding.outcome, finding.examined) == (Outcome.HEALTHY, 2)
-    owned = {"schema", "table t", "table public.accounts", "table public.domains"}
+    owned = {"database", "schema", "table t", "table public.accounts", "table public.domains"}
     assert set(adopted()) == {f"application owns {each}" for each in owned}
 
 
@@ -306,6 +309,7 @@ ON_15 = {
 }
 
 
+@pytest.mark.whole
 def test_on_15(fifteen, profile):
     """On PostgreSQL 15, where every member may SET ROLE, a sound fleet is healthy and faults are found."""
     roles, url = fifteen.roles, Secret(fifteen.superuser_url)

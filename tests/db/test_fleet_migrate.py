@@ -369,6 +369,7 @@ def test_the_command(fleet, run, migrated):
         assert run("fleet", "migrate", *wrong).returncode == 64
 
 
+@pytest.mark.whole
 def test_on_15(postgres_15):
     """An older server does the same: two tenants, canary and wave, equal afterwards."""
     with embedded.start(service=False, postgres_bin=postgres_15) as server:

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import uuid
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -211,6 +212,7 @@ def test_every_name_can_be_looked_at(schemas):
         assert fault.schema in {schema.name for schema in schemas if schema.tenant}
 
 
+@pytest.mark.whole
 def test_it_finds_the_same_on_15(postgres_15, tmp_path):
     """On the other tested version: nothing, then paths and names, at once."""
     profile, limits = load_profile("capliquify", tmp_path), load_limits()

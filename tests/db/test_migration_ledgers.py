@@ -213,6 +213,7 @@ def test_three_tenants(provoked, as_the_owner, two):
     assert [(each.outcome, each.examined) for each in seen["other"].values()] == [(Outcome.NOT_APPLICABLE, 3)]
 
 
+@pytest.mark.whole
 def test_it_is_the_same_on_15(postgres_15, tmp_path):
     """On PostgreSQL 15 ledgers of every tool are read: equal ones are healthy, drift under them is found."""
     profile = load_profile("capliquify", tmp_path)

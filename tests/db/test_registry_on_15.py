@@ -8,6 +8,7 @@ from capliquify_ops.configuration import load_limits, load_profile
 from capliquify_ops.configuration.system import SystemClock
 from capliquify_ops.database import fill, observer, operator
 from capliquify_ops.integrity import registry_catalogue, structure_equality
+from capliquify_ops.integrity.fleet_check import check_fleet
 from capliquify_ops.model.outcome import Outcome
 from capliquify_ops.model.secret import Secret
 from capliquify_ops.reference import stack as embedded
@@ -48,6 +49,8 @@ def test_a_fleet_lives_and_is_checked_on_15(fifteen, tmp_path):
             )
             assert session.value(query, {"name": tenants[1].schema_name}) == 21
         assert outcomes() == [{Outcome.HEALTHY}] * 2
+        every = check_fleet(seen, limits, SystemClock(), profile=profile, roles=roles)
+        assert {each.outcome for each in every} <= {Outcome.HEALTHY, Outcome.NOT_APPLICABLE}, [each.why for each in every]
         with session.transaction(), as_owner(session, roles):
             session.execute(fill('ALTER TABLE :"schema".sales DROP COLUMN channel', {"schema": tenants[1].schema_name}))
             session.execute("CREATE SCHEMA half_way")

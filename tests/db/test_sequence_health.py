@@ -254,6 +254,7 @@ def test_a_sequence_cannot_belong_to_another_schema(as_the_owner, two):
             as_the_owner(statement, **two)
 
 
+@pytest.mark.whole
 def test_it_is_the_same_on_15(postgres_15, tmp_path):
     """On PostgreSQL 15 a clean tenant is healthy, a sequence behind its keys is found, also by the default of a narrower column."""
     profile = load_profile("capliquify", tmp_path)

@@ -195,6 +195,7 @@ def test_an_empty_registry_is_no_pass(checked):
     assert finding.outcome is Outcome.INCONCLUSIVE
 
 
+@pytest.mark.whole
 def test_it_finds_the_same_on_15(postgres_15, tmp_path):
     """On the other tested version: nothing, then all kinds that the owner can make, at once."""
     profile, limits = load_profile("capliquify", tmp_path), load_limits()

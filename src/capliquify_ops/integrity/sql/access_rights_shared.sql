@@ -15,7 +15,7 @@ relation (oid, name, acl, is_registry, is_on, is_forced, owner, has_tenants, is_
     NOT v.is_registry AND EXISTS (
       SELECT 1
       FROM pg_catalog.pg_attribute AS t
-      WHERE t.attrelid = c.oid AND t.attname::text = ANY (%(columns)s::text[]) AND t.attnum > 0 AND NOT t.attisdropped
+      WHERE t.attrelid = c.oid AND t.attname::text = ANY (%(columns)s::text[])
     ),
     coalesce(pg_catalog.pg_has_role(a.oid, c.relowner, 'USAGE') AND NOT a.rolsuper, false),
     -- Without a role to ask about, every table is taken for one that the application uses.

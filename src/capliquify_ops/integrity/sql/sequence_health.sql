@@ -14,7 +14,7 @@ WITH tenant (oid) AS MATERIALIZED (
 usage (sequence, relation, attnum, draws) AS MATERIALIZED (
   SELECT u.sequence, u.relation, u.attnum, pg_catalog.bool_or(u.draws)
   FROM (
-    -- From the sequences on, whatever the planner believes: there are few of them among all that depends on something.
+    -- From each sequence by an index, whatever the planner believes of a catalogue that was never analyzed.
     SELECT s.oid, 0::oid, 0::int2, false
     FROM pg_catalog.pg_class AS s
     WHERE s.relkind = 'S'
@@ -22,13 +22,13 @@ usage (sequence, relation, attnum, draws) AS MATERIALIZED (
     SELECT s.oid, d.refobjid, d.refobjsubid::int2, d.deptype = 'i'
     FROM pg_catalog.pg_class AS s
     CROSS JOIN LATERAL (
-      SELECT x.refobjid, x.refobjsubid, x.deptype
+      SELECT x.refclassid, x.refobjid, x.refobjsubid, x.deptype
       FROM pg_catalog.pg_depend AS x
       WHERE x.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.objid = s.oid
-        AND x.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.deptype IN ('a', 'i') AND x.refobjsubid > 0
       OFFSET 0
     ) AS d
-    WHERE s.relkind = 'S'
+    WHERE s.relkind = 'S' AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype IN ('a', 'i')
+      AND d.refobjsubid > 0
     UNION ALL
     -- Draws: nothing but nextval, with the cast to a narrower column around it. Who computes with it has other keys than values.
     SELECT s.oid, f.adrelid, f.adnum,
@@ -37,14 +37,13 @@ usage (sequence, relation, attnum, draws) AS MATERIALIZED (
           AND pg_catalog.starts_with(pg_catalog.split_part(f.adbin::text, ':args (', 2), '{FUNCEXPR :funcid 1574 ')
     FROM pg_catalog.pg_class AS s
     CROSS JOIN LATERAL (
-      SELECT x.objid
+      SELECT x.classid, x.objid
       FROM pg_catalog.pg_depend AS x
       WHERE x.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.refobjid = s.oid
-        AND x.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
       OFFSET 0
     ) AS d
     JOIN pg_catalog.pg_attrdef AS f ON f.oid = d.objid
-    WHERE s.relkind = 'S'
+    WHERE s.relkind = 'S' AND d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
   ) AS u (sequence, relation, attnum, draws)
   GROUP BY u.sequence, u.relation, u.attnum
 )
