@@ -104,10 +104,11 @@ def test_what_it_costs_others(benchmark, tenants, fleet_size, tmp_path):
     config = tenants.configuration(tmp_path)
     with tenants.superuser() as session:
         session.outside_transaction("SELECT public.pg_stat_statements_reset()")
-        before = _temporary(session)
+        with session.transaction():
+            before = _temporary(session)
     command = [sys.executable, "-c", _MEASURED, "fleet", "check", "--config", str(config)]
     said = benchmark.pedantic(lambda: subprocess.run(command, capture_output=True, text=True, check=True), rounds=1)
-    with tenants.superuser() as session:
+    with tenants.superuser() as session, session.transaction():
         spilled = _temporary(session) - before
         longest = session.value(LONGEST, {"role": tenants.server.roles.observer})
     memory = int(re.search(r"peak (\d+)", said.stderr)[1])

@@ -149,6 +149,7 @@ def test_the_command_takes_pytest_down_with_it(run, number):
     run.nothing_left()
 
 
+@pytest.mark.whole
 def test_an_interrupt_counts_also_where_it_was_ignored(run):
     """Started in the background of a script, where SIGINT is ignored, the command still takes one and ends as by any other signal."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

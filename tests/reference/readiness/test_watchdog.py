@@ -60,6 +60,7 @@ def test_a_killed_run_leaves_no_tenant(running, tmp_path):
     _until(lambda: _tenants(running) == before, f"tenants left: {_tenants(running) - before}")
 
 
+@pytest.mark.whole
 def test_evidence_of_a_running_target_adds_up(running, tmp_path):
     """The security suite run first is not run again by readiness on the same target; a box keeps what was measured before."""
     base = ["--config", str(running.config), "--target", "running", "--evidence-dir", str(tmp_path / "evidence")]
