@@ -19,7 +19,7 @@ def test_cross_references(observer_session: Session, target: Target, limits: Lim
 
 @check("function_safety")
 def test_function_safety(observer_session: Session, target: Target, limits: Limits, clock: Clock, require: Require) -> None:
-    """Every function that runs with its owner's rights has a search_path of its own, and no function is bound to fail."""
+    """Every function that runs with its owner's rights decides itself what its names mean, and no function is bound to fail."""
     require(*function_safety.run(observer_session, limits, clock, profile=target.profile, roles=target.roles))
 
 
