@@ -24,13 +24,14 @@ from capliquify_ops.tenants.create import FirstUser, NewTenant, create
 from capliquify_ops.tenants.delete import delete
 from capliquify_ops.tenants.fleet_migration import migrate_fleet
 from capliquify_ops.tenants.migration_fleet import plan_migration
-from capliquify_ops.tenants.migration_job import Access, Job, Retry, State
+from capliquify_ops.tenants.migration_job import Access, Job, State
 from capliquify_ops.tenants.migration_ledger import MigrationFile
 from capliquify_ops.tenants.migration_rules import Script, read_script
 from capliquify_ops.tenants.migration_trial import try_migration
 from capliquify_ops.tenants.ownership import as_owner
 from capliquify_ops.tenants.registry import find
 from capliquify_ops.tenants.suspend import suspend
+from capliquify_ops.tenants.waves import Retry
 
 ADD = "ALTER TABLE products ADD COLUMN region text NOT NULL DEFAULT 'eu';\nCREATE TABLE region (code text PRIMARY KEY);"
 OWN_ROWS = "CREATE TABLE people AS SELECT clerk_user_id FROM public.users"

@@ -26,11 +26,12 @@ from capliquify_ops.model.outcome import Outcome as Verdict
 from capliquify_ops.remedies import repair_worker
 from capliquify_ops.remedies.measuring import Scope, measured
 from capliquify_ops.remedies.repair import repair
-from capliquify_ops.remedies.repair_job import Archiving, Job, Retry, State
+from capliquify_ops.remedies.repair_job import Archiving, Job, State
 from capliquify_ops.tenants.archive.opening import open_archive
 from capliquify_ops.tenants.create import NewTenant, create
 from capliquify_ops.tenants.migration_ledger import take_run_lock
 from capliquify_ops.tenants.ownership import as_owner
+from capliquify_ops.tenants.waves import Retry
 
 WHO = {"observer": "database", "operator": "operator", "superuser": "superuser", "app": "app"}
 NAMES = {"a": "", "b": 'T"wo 😀', "c": "x.y" + "z" * 60}
@@ -142,7 +143,7 @@ def repaired(operator_url, roles, plan):
             return plan(*checks, template=template, archived=archiving is not None)
 
         sleep = (lambda _: None) if waits is None else waits
-        job = Job(operator_url, "tester", "run-1", Retry(3, lambda: 0.5, sleep), archiving=archiving, **{"lock_ms": 80, **given})
+        job = Job(operator_url, "tester", "run-1", Retry(3, lambda: 0.5), sleep, archiving=archiving, **{"lock_ms": 80, **given})
         return repair(shown or again(), measure or again, job, roles, SystemClock())
 
     return run

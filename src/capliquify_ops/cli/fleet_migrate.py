@@ -20,12 +20,13 @@ from capliquify_ops.model.errors import UsageError
 from capliquify_ops.model.names import storable
 from capliquify_ops.tenants.fleet_migration import Result, migrate_fleet
 from capliquify_ops.tenants.migration_fleet import look, plan_migration
-from capliquify_ops.tenants.migration_job import Access, Job, Retry
+from capliquify_ops.tenants.migration_job import Access, Job
 from capliquify_ops.tenants.migration_ledger import MigrationFile
 from capliquify_ops.tenants.migration_rule_table import RULES
 from capliquify_ops.tenants.migration_rules import Script, read_script
 from capliquify_ops.tenants.migration_trial import try_migration
 from capliquify_ops.tenants.registry import list_tenants
+from capliquify_ops.tenants.waves import Retry
 
 DIFFERENCE = "structure-difference"
 """Allowed like a rule: tenants that are not built as the canary is do not stop the run."""

@@ -21,9 +21,10 @@ from capliquify_ops.model.names import TenantId
 from capliquify_ops.preflight.addresses import require_loopback
 from capliquify_ops.remedies.measuring import ALL, Scope, measured
 from capliquify_ops.remedies.repair import repair as apply
-from capliquify_ops.remedies.repair_job import Archiving, Job, Outcome, Result, Retry, State
+from capliquify_ops.remedies.repair_job import Archiving, Job, Outcome, Result, State
 from capliquify_ops.remedies.repair_plan import Plan
 from capliquify_ops.tenants.archive.naming import stamp_of
+from capliquify_ops.tenants.waves import Retry
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|min)")
 _MILLISECONDS = {"ms": 1, "s": 1_000, "min": 60_000}
@@ -70,12 +71,12 @@ def repair(
         raise typer.Exit(_show(Result((), (), found), json=json))
     if not proceeds(found.shown(chosen.name), chosen.name, plan_only=plan, yes=yes, json=json):
         raise typer.Exit(ExitCode.FAILING if found.steps else ExitCode.READY)
-    retry = Retry(retries, random.SystemRandom().random, time.sleep)
     job = Job(
         chosen.changing_url(),
         this_actor(),
         new_run(),
-        retry,
+        Retry(retries, random.SystemRandom().random),
+        time.sleep,
         chosen.pooled,
         wave,
         lock_ms,

@@ -12,10 +12,11 @@ from capliquify_ops.database import Session, SessionLimits, operator
 from capliquify_ops.model.errors import ConfigurationInvalid, TenantConflict
 from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
-from capliquify_ops.remedies.repair_job import Job, Outcome, Result, State, wave_size
+from capliquify_ops.remedies.repair_job import Job, Outcome, Result, State
 from capliquify_ops.remedies.repair_plan import UNMEASURED, Plan, Step
 from capliquify_ops.remedies.repair_worker import Worker, let_go
 from capliquify_ops.tenants.migration_ledger import take_run_lock
+from capliquify_ops.tenants.waves import wave_size
 
 _AUDIT = "SELECT pg_catalog.to_regclass('capliquify_ops.audit') IS NOT NULL"
 _STILL = "It was done, but the check still finds it."

@@ -10,11 +10,8 @@ from capliquify_ops.database import SessionLimits
 from capliquify_ops.model.names import TenantId
 from capliquify_ops.model.secret import Secret
 from capliquify_ops.remedies.repair_plan import Plan, Step
+from capliquify_ops.tenants.waves import LOCK_MS, STATEMENT_MS, Retry
 
-LOCK_MS = 2_000
-"""How long a statement that blocks others waits for its lock: whoever comes after it waits as long."""
-STATEMENT_MS = 30_000
-"""How long a statement that blocks others may take; one that blocks nobody takes as long as it takes."""
 WEAK_LOCK_MS = 300_000
 """Concurrent builds and validations wait for older transactions, and nobody waits for them meanwhile."""
 
@@ -26,24 +23,6 @@ class State(StrEnum):
     ELSEWHERE = "repaired elsewhere"
     LEFT = "left alone"
     FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """How often a lock is waited for again, and how long before: doubled each time, less a random part. `random` gives [0, 1)."""
-
-    times: int
-    random: Callable[[], float]
-    sleep: Callable[[float], None]
-    first_s: float = 0.5
-    most_s: float = 20.0
-
-    def wait(self, attempt: int) -> bool:
-        """Wait after so many attempts, and say whether there is another one."""
-        if attempt > self.times:
-            return False
-        self.sleep(min(self.first_s * 2.0 ** (attempt - 1), self.most_s) * (0.5 + self.random() / 2))
-        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +44,7 @@ class Job:
     actor: str
     run: str
     retry: Retry
+    sleep: Callable[[float], None]
     pooled: bool = False
     wave: int | None = None
     lock_ms: int = LOCK_MS
@@ -102,10 +82,3 @@ class Result:
     def of(self, *states: State) -> tuple[Outcome, ...]:
         """Return the outcomes of these states."""
         return tuple(outcome for outcome in self.outcomes if outcome.state in states)
-
-
-def wave_size(number: int, schemas: int, wave: int | None) -> int:
-    """Return how many schemas the wave of that number takes; number 0 is the canary, alone."""
-    if number == 0:
-        return 1
-    return wave or max(10, schemas // 100) * 10 ** (number - 1)

@@ -56,8 +56,9 @@ class Worker:
             except OpsError as fault:
                 self.close()
                 is_lock = self._is_lock(step, fault, self._clock.monotonic() - started)
-                if not (is_lock and self._job.retry.wait(attempt)):
+                if not is_lock or attempt > self._job.retry.times:
                     return Outcome(step, State.FAILED, attempt, self._why(step, fault, is_lock=is_lock))
+                self._job.sleep(self._job.retry.wait_s(attempt))
             else:
                 return Outcome(step, State.REPAIRED, attempt)
 

@@ -15,10 +15,11 @@ from capliquify_ops.model.errors import UsageError
 from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants.migration_fleet import Fleet, Unequal, look, unequal
-from capliquify_ops.tenants.migration_job import Access, Job, Outcome, State, wave_sizes
+from capliquify_ops.tenants.migration_job import Access, Job, Outcome, State
 from capliquify_ops.tenants.migration_ledger import take_run_lock
 from capliquify_ops.tenants.migration_worker import Worker
 from capliquify_ops.tenants.registry import Tenant
+from capliquify_ops.tenants.waves import wave_sizes
 
 Told = Callable[[Outcome], None]
 _HELD = SessionLimits(idle_ms=0)

@@ -10,10 +10,11 @@ from capliquify_ops.model.finding import Scalar
 from capliquify_ops.model.plan import Plan, Step
 from capliquify_ops.rendering.text import clip
 from capliquify_ops.tenants.fingerprint import difference, fleet_fingerprints, schemas, tenant_fingerprint
-from capliquify_ops.tenants.migration_job import Job, wave_sizes
+from capliquify_ops.tenants.migration_job import Job
 from capliquify_ops.tenants.migration_ledger import DONE, Entry, entries
 from capliquify_ops.tenants.registry import Tenant, find, list_tenants
 from capliquify_ops.tenants.structure import Difference
+from capliquify_ops.tenants.waves import wave_sizes
 
 _ONE_BY_ONE = 200
 """Up to so many schemas are read one by one; more cost as much as one pass over all."""

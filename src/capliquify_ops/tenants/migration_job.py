@@ -1,6 +1,5 @@
 """What a migration of the fleet is about: the file, how it is run, and what became of each tenant."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,10 +8,8 @@ from capliquify_ops.model.secret import Secret
 from capliquify_ops.tenants.migration_ledger import MigrationFile
 from capliquify_ops.tenants.migration_rules import Script
 from capliquify_ops.tenants.registry import PRODUCT_REGISTRY, Tenant
+from capliquify_ops.tenants.waves import LOCK_MS, STATEMENT_MS, Retry
 
-LOCK_MS = 2_000
-"""How long a statement waits for a lock: whoever comes after it waits as long."""
-STATEMENT_MS = 30_000
 TENANTS_PER_CONNECTION = 200
 """As in a backup: a backend keeps what it has seen of every relation."""
 
@@ -24,21 +21,6 @@ class State(StrEnum):
     ALREADY = "already"
     GONE = "gone"
     FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """How often a lock is waited for again, and how long before: doubled each time, less a random part. `random` gives [0, 1)."""
-
-    times: int
-    random: Callable[[], float]
-    first_s: float = 0.5
-    most_s: float = 20.0
-
-    def wait_s(self, attempt: int) -> float:
-        """Return how long to wait after so many attempts."""
-        longest = min(self.first_s * 2.0 ** (attempt - 1), self.most_s)
-        return longest * (0.5 + self.random() / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +62,3 @@ class Outcome:
     state: State
     attempts: int = 1
     why: str = ""
-
-
-def wave_sizes(tenants: int, wave: int | None) -> list[int]:
-    """Return how many tenants each wave after the canary takes."""
-    sizes, left, size = list[int](), tenants, wave or max(10, tenants // 100)
-    while left > 0:
-        sizes.append(min(size, left))
-        left -= size
-        size = wave or size * 10
-    return sizes

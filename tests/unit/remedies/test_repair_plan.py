@@ -9,7 +9,6 @@ from capliquify_ops.model.names import check_id
 from capliquify_ops.remedies import access_rights, function_safety, structure_equality, unfinished_objects
 from capliquify_ops.remedies.blueprint import Blueprint
 from capliquify_ops.remedies.blueprint_columns import Made
-from capliquify_ops.remedies.repair_job import Retry, wave_size
 from capliquify_ops.remedies.repair_plan import Fact, Plan, Stage, Step, Whose, by_whom, for_person
 from capliquify_ops.tenants.structure import Difference
 
@@ -51,13 +50,6 @@ def test_the_canary_is_who_shows_most_of_the_repairs():
     assert list(plan.by_schema()) == ["z", "c", "x"]
 
 
-def test_waves_grow_unless_they_are_given():
-    """One, then ten or a hundredth, then ten times as many; or always as many as was said."""
-    assert [wave_size(number, 5_000, None) for number in range(4)] == [1, 50, 500, 5_000]
-    assert [wave_size(number, 30, None) for number in range(3)] == [1, 10, 100]
-    assert [wave_size(number, 30, 7) for number in range(3)] == [1, 7, 7]
-
-
 def test_what_was_not_shown_is_not_done():
     """A plan that is made later keeps what people have to know, and of the repairs those that were shown."""
     plan = Plan((step("a"), step("b"), step("c", person="why")))
@@ -72,14 +64,6 @@ def test_a_schema_of_somebody_else_is_for_people():
     assert one.advice == "FIX s"
     assert not other.needs_person
     assert other.whose == tenants["t"]
-
-
-def test_waits_grow_and_end():
-    """Each wait is longer than the one before, up to a limit, and after the last there is no other attempt."""
-    waited = []
-    retry = Retry(9, lambda: 0.0, waited.append, first_s=1.0, most_s=8.0)
-    assert [retry.wait(attempt) for attempt in range(1, 12)] == [True] * 9 + [False] * 2
-    assert waited == [0.5, 1.0, 2.0, 4.0, 4.0, 4.0, 4.0, 4.0, 4.0]
 
 
 def _rows(*digests, differences, is_template=False):

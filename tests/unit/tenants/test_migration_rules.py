@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from capliquify_ops.model.errors import ConfigurationInvalid
 from capliquify_ops.tenants import migration_rules
-from capliquify_ops.tenants.migration_job import Retry, wave_sizes
 from capliquify_ops.tenants.migration_rule_table import RULES
 from capliquify_ops.tenants.migration_rules import LARGEST, read_script, refusals
 
@@ -261,25 +260,6 @@ def test_any_text_has_an_answer(text):
     for statement in script.statements:
         position = text.index(statement.text, position) + len(statement.text)
     assert all(one.rule in RULES and one.line >= 1 and one.why for one in script.refusals)
-
-
-@given(st.integers(0, 20_000), st.none() | st.integers(1, 500))
-def test_waves_cover_everybody(tenants, wave):
-    """Each tenant is in one wave; waves of a chosen size keep it, others grow from ten or one in a hundred."""
-    sizes = wave_sizes(tenants, wave)
-    assert sum(sizes) == tenants
-    assert all(size > 0 for size in sizes)
-    assert sizes[:-1] == (
-        [wave] * len(sizes[:-1]) if wave else [max(10, tenants // 100) * 10**each for each in range(len(sizes) - 1)]
-    )
-
-
-@given(st.integers(1, 200), st.floats(0, 1, exclude_max=True))
-def test_waits_grow_to_a_bound(attempt, chance):
-    """A wait is between half of its length and its length, which doubles up to the longest."""
-    wait = Retry(9, lambda: chance).wait_s(attempt)
-    longest = min(0.5 * 2 ** (attempt - 1), 20)
-    assert longest / 2 <= wait <= longest
 
 
 def test_without_the_parser(monkeypatch):

@@ -48,7 +48,10 @@ JOIN pg_catalog.pg_index AS x ON x.indrelid = r.oid AND NOT (x.indisvalid AND x.
 JOIN pg_catalog.pg_class AS c ON c.oid = x.indexrelid
 WHERE NOT EXISTS (SELECT 1 FROM building AS b WHERE b.relation = r.oid)
 UNION ALL
-SELECT r.schema, 'unvalidated constraint', r.name || '.' || k.conname, ''
+-- The column exists from 18 on; what is not enforced is never validated either.
+SELECT r.schema,
+  CASE WHEN pg_catalog.to_jsonb(k) ->> 'conenforced' = 'false' THEN 'unenforced constraint' ELSE 'unvalidated constraint' END,
+  r.name || '.' || k.conname, ''
 FROM relation AS r
 JOIN pg_catalog.pg_constraint AS k ON k.conrelid = r.oid AND NOT k.convalidated
 UNION ALL
