@@ -25,6 +25,7 @@ _HOMES = {
     "backup": "tenants.backup",
     "cancel": "tenants.cancel",
     "change_tier": "tenants.change_tier",
+    "check_fleet": "integrity.fleet_check",
     "clone": "tenants.clone",
     "create": "tenants.create",
     "decide": "signoff",

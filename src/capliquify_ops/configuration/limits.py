@@ -1,6 +1,7 @@
 """Every threshold once: value, operator, unit, source."""
 
 import math
+import operator
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +9,9 @@ from importlib import resources
 
 from capliquify_ops.configuration.nearest import unknown
 from capliquify_ops.model.errors import ConfigurationInvalid
-from capliquify_ops.model.finding import Limit
+from capliquify_ops.model.finding import Limit, Scalar
+
+_OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +53,10 @@ def load_limits(overrides: Mapping[str, object] | None = None, source: str = "")
             raise ConfigurationInvalid(f"{source}: limits.{key} must be a finite number that is not negative.")
         found[key] = Limit(value, found[key].operator, f"{source} [limits]")
     return Limits(found)
+
+
+def holds(measured: Scalar, limit: Limit) -> bool:
+    """Whether `measured <operator> limit`. Raises ConfigurationInvalid for an operator that is none of < <= > >=."""
+    if limit.operator not in _OPERATORS:
+        raise ConfigurationInvalid(f"{limit.operator!r} is not an operator of a limit.", hint="Use < <= > or >=.")
+    return bool(_OPERATORS[limit.operator](float(measured), float(limit.value)))

@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from capliquify_ops.configuration import Limits, Profile
-from capliquify_ops.database import Session
 from capliquify_ops.integrity.faults import Faults, Question, Rule
-from capliquify_ops.integrity.observing import inconclusive, observe
+from capliquify_ops.integrity.observing import inconclusive, runner
 from capliquify_ops.model.finding import Evidence, Finding, SubjectKind
 from capliquify_ops.model.names import check_id
 from capliquify_ops.model.outcome import Grade, Outcome, Severity
-from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants.registry import registry_names
 
@@ -138,10 +136,4 @@ def judge(rows: Faults, limits: Limits, evidence: Evidence) -> tuple[Finding, ..
     return (*failing, inconclusive(CHECK, evidence, why, examined=rows.tenants, eligible=rows.tenants))
 
 
-def run(session: Session, limits: Limits, clock: Clock, *, profile: Profile, roles: Roles) -> tuple[Finding, ...]:
-    """Measure and judge. What could not be read is INCONCLUSIVE, with the grant."""
-    asked = ", ".join(_QUESTION.statements)
-    seen = observe(session, clock, asked, lambda s: measure(s, profile=profile, roles=roles))
-    if seen.rows is None:
-        return (inconclusive(CHECK, seen.evidence, seen.why_not),)
-    return judge(seen.rows, limits, seen.evidence)
+run = runner(CHECK, ", ".join(_QUESTION.statements), measure, judge)

@@ -20,13 +20,12 @@ from capliquify_ops.integrity.capacity_rows import (
     Statements,
     Vacuum,
 )
-from capliquify_ops.integrity.observing import healthy, inconclusive, observe, spread_of
+from capliquify_ops.integrity.observing import healthy, inconclusive, runner, spread_of
 from capliquify_ops.integrity.registry_access import require_registry
 from capliquify_ops.model.errors import PrivilegeMissing, ServerUnsupported, StatementFailed
 from capliquify_ops.model.finding import Evidence, Finding, Scalar, Subject, SubjectKind, Witness
 from capliquify_ops.model.names import check_id
 from capliquify_ops.model.outcome import Grade, Outcome
-from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants.registry_columns import fill_registry
 
@@ -67,12 +66,7 @@ def judge(rows: Capacity, limits: Limits, evidence: Evidence) -> tuple[Finding, 
     return tuple(findings) or (healthy(CHECK, evidence, _room(len(figures), rows, limits), len(figures), everything),)
 
 
-def run(session: Session, limits: Limits, clock: Clock, *, profile: Profile, roles: Roles) -> tuple[Finding, ...]:
-    """Measure and judge. What could not be read is INCONCLUSIVE, with the grant."""
-    seen = observe(session, clock, f"{CHECK}_*", lambda s: measure(s, profile=profile, roles=roles))
-    if seen.rows is None:
-        return (inconclusive(CHECK, seen.evidence, seen.why_not),)
-    return judge(seen.rows, limits, seen.evidence)
+run = runner(CHECK, f"{CHECK}_*", measure, judge)
 
 
 def _relations(session: Session, registry: Registry, owner: str) -> tuple[Relations | None, int, tuple[Gap, ...]]:

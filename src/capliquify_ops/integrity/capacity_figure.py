@@ -1,16 +1,14 @@
 """A figure of the check capacity: a measured value, the limits that it stands against, and what it means to miss them."""
 
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from capliquify_ops.configuration import Limits
-from capliquify_ops.model.finding import Limit, Scalar, SubjectKind
+from capliquify_ops.configuration.limits import Limits, holds
+from capliquify_ops.model.finding import Scalar, SubjectKind
 from capliquify_ops.model.outcome import Severity
 
 LINES = 5
 """At most this many witnesses of a figure, the worst first."""
-_OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +26,4 @@ class Figure:
 
     def misses(self, limits: Limits) -> bool:
         """Whether none of its limits holds."""
-        return not any(_holds(value, limits[key]) for key, value in self.tests.items())
-
-
-def _holds(value: float, limit: Limit) -> bool:
-    return bool(_OPERATORS[limit.operator](value, float(limit.value)))
+        return not any(holds(value, limits[key]) for key, value in self.tests.items())

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from capliquify_ops.configuration import Limits, Profile
 from capliquify_ops.database import Session, load
-from capliquify_ops.integrity.observing import healthy, inconclusive, observe, spread_of
+from capliquify_ops.integrity.observing import healthy, inconclusive, runner, spread_of
 from capliquify_ops.integrity.registry_access import require_registry
 from capliquify_ops.model.finding import Evidence, Finding, Scalar, Subject, SubjectKind, Witness
 from capliquify_ops.model.names import CheckId
@@ -93,11 +93,8 @@ class Question:
 
     def run(self, session: Session, limits: Limits, clock: Clock, *, profile: Profile, roles: Roles) -> tuple[Finding, ...]:
         """Measure and judge. What could not be read is INCONCLUSIVE, with the grant."""
-        asked = ", ".join(self.statements)
-        seen = observe(session, clock, asked, lambda s: self.measure(s, profile=profile, roles=roles))
-        if seen.rows is None:
-            return (inconclusive(self.check, seen.evidence, seen.why_not),)
-        return self.judge(seen.rows, limits, seen.evidence)
+        run = runner(self.check, ", ".join(self.statements), self.measure, self.judge)
+        return run(session, limits, clock, profile=profile, roles=roles)
 
 
 def _by_object(question: Question, found: Iterable[Fault]) -> list[list[Fault]]:

@@ -4,16 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from capliquify_ops.configuration import Limits, Profile
+from capliquify_ops.configuration import Profile
 from capliquify_ops.database import Session, load
 from capliquify_ops.integrity.faults import AT_MOST, PACKAGE, Fault, Faults, Question, Rule
-from capliquify_ops.integrity.observing import inconclusive, observe
+from capliquify_ops.integrity.observing import runner
 from capliquify_ops.integrity.plpgsql_names import Table, Use, uses
 from capliquify_ops.integrity.plpgsql_schemas import unquoted_schemas
-from capliquify_ops.model.finding import Finding
 from capliquify_ops.model.names import check_id
 from capliquify_ops.model.outcome import Grade, Severity
-from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants.quarantine import quarantined_names
 from capliquify_ops.tenants.registry import registry_names
@@ -100,13 +98,7 @@ def measure(session: Session, *, profile: Profile, roles: Roles) -> Faults:
 judge = _QUESTION.judge
 
 
-def run(session: Session, limits: Limits, clock: Clock, *, profile: Profile, roles: Roles) -> tuple[Finding, ...]:
-    """Measure and judge. What could not be read is INCONCLUSIVE, with the grant."""
-    asked = f"{CHECK}, {CHECK}_bodies, {CHECK}_columns"
-    seen = observe(session, clock, asked, lambda s: measure(s, profile=profile, roles=roles))
-    if seen.rows is None:
-        return (inconclusive(CHECK, seen.evidence, seen.why_not),)
-    return judge(seen.rows, limits, seen.evidence)
+run = runner(CHECK, f"{CHECK}, {CHECK}_bodies, {CHECK}_columns", measure, judge)
 
 
 def _unable(session: Session, bodies: Iterable[_Body], shared: str) -> Iterator[Fault]:

@@ -11,15 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from capliquify_ops.configuration import Limits, Profile
+from capliquify_ops.configuration import Profile
 from capliquify_ops.database import Session, load
 from capliquify_ops.integrity.faults import PACKAGE, Fault, Faults, Question, Rule
-from capliquify_ops.integrity.observing import inconclusive, observe
+from capliquify_ops.integrity.observing import runner
 from capliquify_ops.integrity.registry_disagreements import folded
-from capliquify_ops.model.finding import Finding, SubjectKind
+from capliquify_ops.model.finding import SubjectKind
 from capliquify_ops.model.names import check_id
 from capliquify_ops.model.outcome import Grade, Severity
-from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants.registry_columns import fill_registry
 
@@ -127,13 +126,7 @@ def measure(session: Session, *, profile: Profile, roles: Roles) -> Faults:
     return Faults(faults.tenants, (*faults.found, *name_faults(schemas)))
 
 
-def run(session: Session, limits: Limits, clock: Clock, *, profile: Profile, roles: Roles) -> tuple[Finding, ...]:
-    """Measure and judge. What could not be read is INCONCLUSIVE, with the grant."""
-    asked = f"{CHECK}, {_NAMES}"
-    seen = observe(session, clock, asked, lambda s: measure(s, profile=profile, roles=roles))
-    if seen.rows is None:
-        return (inconclusive(CHECK, seen.evidence, seen.why_not),)
-    return judge(seen.rows, limits, seen.evidence)
+run = runner(CHECK, f"{CHECK}, {_NAMES}", measure, judge)
 
 
 def name_faults(schemas: Sequence[Named]) -> Iterator[Fault]:

@@ -25,12 +25,11 @@ from capliquify_ops.integrity.ledger_groups import (
 )
 from capliquify_ops.integrity.ledger_reading import TOOLS, Ledger
 from capliquify_ops.integrity.ledger_rows import GROUPS_COMPARED, read_rows
-from capliquify_ops.integrity.observing import inconclusive, observe
+from capliquify_ops.integrity.observing import inconclusive, runner
 from capliquify_ops.integrity.registry_access import require_registry
 from capliquify_ops.model.finding import Evidence, Finding, Scalar, Subject, SubjectKind, Witness
 from capliquify_ops.model.names import check_id
 from capliquify_ops.model.outcome import Grade, Outcome, Severity
-from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
 
 CHECK = check_id("migration_ledgers")
@@ -110,13 +109,7 @@ def judge(rows: LedgerRows, limits: Limits, evidence: Evidence) -> tuple[Finding
     return tuple(findings)
 
 
-def run(session: Session, limits: Limits, clock: Clock, *, profile: Profile, roles: Roles) -> tuple[Finding, ...]:
-    """Measure and judge. What could not be read is INCONCLUSIVE, with the grant."""
-    asked = f"{CHECK}, {CHECK}_digest, {CHECK}_entries, fingerprint, definitions"
-    seen = observe(session, clock, asked, lambda s: measure(s, profile=profile, roles=roles))
-    if seen.rows is None:
-        return (inconclusive(CHECK, seen.evidence, seen.why_not),)
-    return judge(seen.rows, limits, seen.evidence)
+run = runner(CHECK, f"{CHECK}, {CHECK}_digest, {CHECK}_entries, fingerprint, definitions", measure, judge)
 
 
 def _failed(ledgers: Iterable[Ledger]) -> list[Fault]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Generic, TypeVar
 
+from capliquify_ops.configuration import Limits, Profile
 from capliquify_ops.database import Session, describe
 from capliquify_ops.evidence.canonical import canonical, digest
 from capliquify_ops.model.errors import PrivilegeMissing, ServerUnsupported, StatementTimedOut
@@ -12,6 +13,7 @@ from capliquify_ops.model.finding import SAMPLE_OF_TENANTS, Evidence, Finding, S
 from capliquify_ops.model.names import CheckId
 from capliquify_ops.model.outcome import Grade, Outcome, Severity
 from capliquify_ops.model.protocols import Clock
+from capliquify_ops.model.roles import Roles
 
 T = TypeVar("T")
 
@@ -42,6 +44,22 @@ def observe(session: Session, clock: Clock, asked: str, measure: Callable[[Sessi
         rows, why_not = None, str(fault)
     elapsed = (clock.monotonic() - started) * 1000
     return Observed(rows, why_not, Evidence(asked, database, at, round(elapsed, 1)))
+
+
+def runner(
+    check: CheckId, asked: str, measure: Callable[..., T], judge: Callable[[T, Limits, Evidence], tuple[Finding, ...]]
+) -> Callable[..., tuple[Finding, ...]]:
+    """Return the `run` of a check: it measures and judges. What could not be read is INCONCLUSIVE, with the grant."""
+
+    def run(
+        session: Session, limits: Limits, clock: Clock, *, profile: Profile, roles: Roles, **given: object
+    ) -> tuple[Finding, ...]:
+        seen = observe(session, clock, asked, lambda s: measure(s, profile=profile, roles=roles, **given))
+        if seen.rows is None:
+            return (inconclusive(check, seen.evidence, seen.why_not),)
+        return judge(seen.rows, limits, seen.evidence)
+
+    return run
 
 
 def inconclusive(check: CheckId, evidence: Evidence, why: str, *, examined: int = 0, eligible: int = 0) -> Finding:

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 
 from capliquify_ops.configuration import Limits, Profile
 from capliquify_ops.database import Session, load
-from capliquify_ops.integrity.observing import healthy, inconclusive, observe, spread_of
+from capliquify_ops.integrity.observing import healthy, inconclusive, runner, spread_of
 from capliquify_ops.integrity.registry_access import require_registry
 from capliquify_ops.integrity.registry_disagreements import LOOKS, Disagreement, Registered, RegistryRows, Unregistered, counted
 from capliquify_ops.model.finding import Evidence, Finding, Scalar, Subject, SubjectKind, Witness
 from capliquify_ops.model.names import check_id
 from capliquify_ops.model.outcome import Grade, Outcome
-from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants.quarantine import PREFIX, quarantined_names
 from capliquify_ops.tenants.registry_columns import fill_registry
@@ -55,12 +54,7 @@ def judge(rows: RegistryRows, limits: Limits, evidence: Evidence) -> tuple[Findi
     return tuple(findings) or (healthy(CHECK, evidence, _AGREE.format(examined), examined, measured),)
 
 
-def run(session: Session, limits: Limits, clock: Clock, *, profile: Profile, roles: Roles) -> tuple[Finding, ...]:
-    """Measure and judge. What could not be read is INCONCLUSIVE, with the grant."""
-    seen = observe(session, clock, f"{CHECK}, {CHECK}_unregistered", lambda s: measure(s, profile=profile, roles=roles))
-    if seen.rows is None:
-        return (inconclusive(CHECK, seen.evidence, seen.why_not),)
-    return judge(seen.rows, limits, seen.evidence)
+run = runner(CHECK, f"{CHECK}, {CHECK}_unregistered", measure, judge)
 
 
 def _finding(

@@ -23,14 +23,13 @@ from capliquify_ops.integrity.sequence_reading import (
     read_sequences,
 )
 from capliquify_ops.model.errors import PrivilegeMissing, ServerUnsupported, StatementTimedOut
-from capliquify_ops.model.finding import Evidence, Finding, Limit, Scalar, Witness
+from capliquify_ops.model.finding import Evidence, Finding, Scalar, Witness
 from capliquify_ops.model.names import check_id
 from capliquify_ops.model.outcome import Outcome, Severity
 from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
 
 CHECK = check_id("sequence_health")
-LIMIT = Limit(0.8, "<", "Sequences: a fifth of the values is left, time enough to widen a column")
 CRITICAL_RATIO = 0.95
 """From here on it is a matter of days."""
 _KEY = "sequence_used_ratio"
@@ -79,7 +78,7 @@ def measure(session: Session, *, profile: Profile, roles: Roles) -> SequenceRows
 
 def judge(rows: SequenceRows, limits: Limits, evidence: Evidence) -> tuple[Finding, ...]:
     """Return one finding per column or sequence at fault and one for what could not be read, or a healthy one."""
-    limit = limits.by_key.get(_KEY, LIMIT)
+    limit = limits[_KEY]
     shares = _shares(rows)
     found = [*_running_out(rows, shares, float(limit.value)), *_lagging(rows.ahead), *_cycling(rows.of.usages)]
     measured = _measured(rows, shares)

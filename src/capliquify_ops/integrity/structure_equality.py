@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from capliquify_ops.configuration import Limits, Profile
 from capliquify_ops.database import Session, load
-from capliquify_ops.integrity.observing import healthy, inconclusive, observe, spread_of
+from capliquify_ops.integrity.observing import healthy, inconclusive, runner, spread_of
 from capliquify_ops.integrity.registry_access import require_registry
 from capliquify_ops.integrity.structure_groups import (
     DifferingObject,
@@ -25,7 +25,6 @@ from capliquify_ops.model.errors import TenantConflict
 from capliquify_ops.model.finding import Evidence, Finding, Scalar, Subject, SubjectKind, Witness
 from capliquify_ops.model.names import check_id
 from capliquify_ops.model.outcome import Grade, Outcome, Severity
-from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants.fingerprint import difference, fleet_fingerprints, tenant_fingerprint
 from capliquify_ops.tenants.registry_columns import fill_registry
@@ -86,15 +85,7 @@ def judge(rows: StructureRows, limits: Limits, evidence: Evidence) -> tuple[Find
     return tuple(findings) or (_healthy(rows, told),)
 
 
-def run(
-    session: Session, limits: Limits, clock: Clock, *, profile: Profile, roles: Roles, template: str | None = None
-) -> tuple[Finding, ...]:
-    """Measure and judge. What could not be read is INCONCLUSIVE, with the grant."""
-    asked = f"{CHECK}, fingerprint, definitions"
-    seen = observe(session, clock, asked, lambda s: measure(s, profile=profile, roles=roles, template=template))
-    if seen.rows is None:
-        return (inconclusive(CHECK, seen.evidence, seen.why_not),)
-    return judge(seen.rows, limits, seen.evidence)
+run = runner(CHECK, f"{CHECK}, fingerprint, definitions", measure, judge)
 
 
 def _baseline(session: Session, tenants: Iterable[Structure], template: str | None) -> tuple[str, str]:

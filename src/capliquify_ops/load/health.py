@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from capliquify_ops.configuration.limits import Limits
-from capliquify_ops.load.comparison import holds
+from capliquify_ops.configuration.limits import Limits, holds
 from capliquify_ops.load.figures import cohorts, unoffered, waits
 from capliquify_ops.load.result import LoadRun, Side
 from capliquify_ops.model.finding import Scalar

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from capliquify_ops.configuration.limits import Limits
-from capliquify_ops.load.comparison import holds
+from capliquify_ops.configuration.limits import Limits, holds
 from capliquify_ops.load.figures import cohorts, figures, latencies
 from capliquify_ops.load.health import trouble
 from capliquify_ops.load.plan import arrivals

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from capliquify_ops.configuration.limits import Limits
-from capliquify_ops.load.comparison import holds
+from capliquify_ops.configuration.limits import Limits, holds
 from capliquify_ops.load.result import LoadRun, Stretch
 from capliquify_ops.load.samples import Samples, Verdict
 
