@@ -85,7 +85,7 @@ def test_public_may_not_hang_on_a_tenant(as_the_owner, checked, two):
     """A view in public over one tenant's table is found too, and gone when it is dropped; what tenants take from public is no fault."""
     as_the_owner('CREATE VIEW public.peek AS SELECT sku FROM :"b".products', **two)
     [finding] = checked(cross_references).values()
-    assert finding.subject.name == "view peek"
+    assert (finding.subject.name, finding.tenants.sample) == ("view peek", (two["b"],))
     as_the_owner('DROP VIEW public.peek; CREATE VIEW :"a".mine AS SELECT slug FROM public.tenants', **two)
     [finding] = checked(cross_references).values()
     assert finding.outcome is Outcome.HEALTHY
@@ -154,7 +154,13 @@ def test_an_empty_registry_is_no_pass(checked):
 
 names = st.sampled_from(["a", "b", "public"])
 references = st.builds(
-    Reference, names, st.sampled_from(["view", "function text", "default"]), st.text("xyz", max_size=2), names, names
+    Reference,
+    st.booleans(),
+    names,
+    st.sampled_from(["view", "function text", "default"]),
+    st.text("xyz", max_size=2),
+    names,
+    names,
 )
 
 
@@ -166,4 +172,4 @@ def test_judging_is_total_and_never_silent(found, tenants):
     if tenants:
         assert {finding.outcome for finding in findings} == ({Outcome.FAILING} if found else {Outcome.HEALTHY})
         named = {schema for finding in findings if finding.tenants for schema in finding.tenants.sample}
-        assert named == {schema for each in found for schema in (each.from_schema, each.to_schema)}
+        assert named == {each.to_schema for each in found} | {each.from_schema for each in found if each.is_tenants}

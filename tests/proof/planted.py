@@ -30,7 +30,10 @@ FAULTS = (
     # Structure: something is missing, there too much, or another.
     Fault('ALTER TABLE :"b".products ADD extra{n} int', _structure("column products.extra{n}")),
     Fault('CREATE TABLE :"b".extra{n} (id int)', _structure("table extra{n}")),
-    Fault('CREATE INDEX extra{n}_idx ON :"b".sales (channel, customer, sold_on)', _structure("index extra{n}_idx")),
+    Fault(
+        'CREATE INDEX extra{n}_idx ON :"b".sales (channel, customer, sold_on) WHERE quantity > {n}',
+        _structure("index extra{n}_idx"),
+    ),
     Fault('ALTER TABLE :"b".sales ADD CONSTRAINT extra{n} CHECK (quantity > -{n})', _structure("constraint sales.extra{n}")),
     Fault("CREATE TYPE :\"b\".mood{n} AS ENUM ('x')", _structure("type mood{n}")),
     Fault('CREATE VIEW :"b".own{n} AS SELECT sku FROM :"b".products', _structure("view own{n}")),
@@ -67,10 +70,9 @@ FAULTS = (
         since=18,
     ),
     Fault(
-        "CREATE FUNCTION :\"b\".tg{n}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
-        ' CREATE TRIGGER kept{n} BEFORE INSERT ON :"b".products FOR EACH ROW EXECUTE FUNCTION :"b".tg{n}();'
-        ' ALTER TABLE :"b".products DISABLE TRIGGER kept{n}',
-        {"unfinished_objects": "disabled trigger products.kept{n}"},
+        'CREATE TRIGGER kept{n} BEFORE UPDATE ON :"b".products FOR EACH ROW'
+        ' EXECUTE FUNCTION pg_catalog.suppress_redundant_updates_trigger(); ALTER TABLE :"b".products DISABLE TRIGGER kept{n}',
+        _structure("trigger products.kept{n}", unfinished_objects="disabled trigger products.kept{n}"),
     ),
     # Names that stand in both schemas of a path.
     Fault(
@@ -99,13 +101,26 @@ FAULTS = (
     ),
     # Sequences.
     Fault(
-        "CREATE SEQUENCE :\"b\".full{n} MAXVALUE 100; SELECT pg_catalog.setval(pg_catalog.to_regclass(:'b' || '.full{n}'), 99)",
+        'CREATE SEQUENCE :"b".full{n} MAXVALUE 100 START 99; GRANT SELECT ON SEQUENCE :"b".full{n} TO :"observer";'
+        " SELECT pg_catalog.nextval(':\"b\".full{n}')",
         _structure("sequence full{n}", sequence_health="sequence used up full{n}"),
+    ),
+    # Functions.
+    Fault(
+        "CREATE FUNCTION :\"b\".mighty{n}() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1';"
+        ' REVOKE ALL ON FUNCTION :"b".mighty{n}() FROM PUBLIC',
+        _structure("routine mighty{n}()", function_safety="unpinned definer mighty{n}()"),
+    ),
+    Fault(
+        'CREATE FUNCTION :"b".never{n}(sku text) RETURNS void LANGUAGE plpgsql'
+        " AS $f$BEGIN DELETE FROM products WHERE sku = $1; END$f$",
+        _structure("routine never{n}(sku text)", function_safety="function that cannot run never{n}(sku text)"),
     ),
     # Settings.
     Fault(
-        'DROP ROLE IF EXISTS proof_set{n}; CREATE ROLE proof_set{n}; ALTER ROLE proof_set{n} SET search_path = :"b"',
-        {"identifier_safety": "proof_set{n}"},
+        'DROP ROLE IF EXISTS proof_set{n}; CREATE ROLE proof_set{n} LOGIN; GRANT :"app" TO proof_set{n};'
+        ' ALTER ROLE proof_set{n} SET search_path = :"b"',
+        {"identifier_safety": "search_path of the role proof_set{n}"},
         by=SUPERUSER,
     ),
 )

@@ -37,8 +37,12 @@ _WORDS = frozenset({"function text"})
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An object of `from_schema` that hangs on, or names, `to_schema`; `target` is empty where words name the schema alone."""
+    """An object of `from_schema` that hangs on, or names, `to_schema`; `target` is empty where words name the schema alone.
 
+    `is_tenants`: whether the object stands in a tenant's schema itself.
+    """
+
+    is_tenants: bool
     from_schema: str
     kind: str
     object: str
@@ -105,7 +109,7 @@ def _failing(kind: str, name: str, found: list[Reference], rows: References, evi
         examined=rows.tenants,
         eligible=rows.tenants,
         measured=_measured(rows),
-        tenants=spread_of(schemas | others),
+        tenants=spread_of({reference.from_schema for reference in found if reference.is_tenants} | others),
         witness=Witness(tuple(_line(reference) for reference in found[:_LINES])),
         grade=Grade.STRONG if is_words else Grade.PROOF,
     )

@@ -84,10 +84,10 @@ source (schema, kind, name, to_schema, target) AS (
   FROM edge AS e JOIN pg_catalog.pg_type AS y ON y.oid = e.objid
   WHERE e.classid = 'pg_catalog.pg_type'::pg_catalog.regclass
 )
-SELECT DISTINCT f.nspname::text AS from_schema, s.kind, s.name AS object, t.name AS to_schema, s.target
+SELECT DISTINCT f.oid IN (SELECT t.oid FROM tenant AS t) AS is_tenants, f.nspname::text AS from_schema, s.kind, s.name AS object, t.name AS to_schema, s.target
 FROM source AS s
 JOIN tenant AS t ON t.oid = s.to_schema
 JOIN pg_catalog.pg_namespace AS f ON f.oid = s.schema
 WHERE s.schema <> s.to_schema
-ORDER BY 1, 2, 3, 4, 5
+ORDER BY 2, 3, 4, 5, 6
 LIMIT %(at_most)s

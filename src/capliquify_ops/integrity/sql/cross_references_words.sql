@@ -43,12 +43,12 @@ word AS (
     FROM pg_catalog.regexp_matches(pg_catalog.substr(t.text, pg_catalog.strpos(t.text, '"') + 1), '"((?:[^"]|"")+)"', 'g') AS q (found)
   ) AS m
 )
-SELECT DISTINCT f.nspname::text AS from_schema, w.kind, w.name AS object, t.name AS to_schema, '' AS target
+SELECT DISTINCT f.oid IN (SELECT t.oid FROM tenant AS t) AS is_tenants, f.nspname::text AS from_schema, w.kind, w.name AS object, t.name AS to_schema, '' AS target
 FROM word AS w
 JOIN tenant AS t ON t.name = w.word AND t.oid <> w.schema
   -- A tenant may be called sales: in a text, a name of letters alone, or one that is a table's too, says nothing.
   AND (w.kind = 'function settings'
     OR (t.name !~ '^[a-z]+$' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_class AS c WHERE c.relname::text = t.name)))
 JOIN pg_catalog.pg_namespace AS f ON f.oid = w.schema
-ORDER BY 1, 2, 3, 4
+ORDER BY 2, 3, 4, 5
 LIMIT %(at_most)s
