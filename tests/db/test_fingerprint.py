@@ -178,6 +178,28 @@ def test_a_reference_into_another_tenant_is_a_difference(database, roles, pair):
     assert {"differs in constraint t.t_c_fkey", "differs in view v"} <= set(told)
 
 
+def test_a_default_that_draws_from_the_same_sequence_is_anothers(database, roles, pair):
+    """Two defaults that are stored alike, by the OID of one tenant's sequence, are that tenant's own and a stranger to the other."""
+    sequence = '"' + pair[0].replace('"', '""') + '".s'
+    _change(database, roles, pair[0], 'CREATE SEQUENCE :"schema".s')
+    _change(database, roles, pair[1], 'CREATE SEQUENCE :"schema".s')
+    for schema in pair:
+        statement = f"""ALTER TABLE :"schema".products ADD COLUMN n bigint DEFAULT pg_catalog.nextval('{sequence}')"""
+        _change(database, roles, schema, statement)
+    with observer(database.observer_url, "test") as session, session.transaction():
+        assert len(_digests(session, pair)) == 2
+
+
+def test_a_path_that_a_function_pins_reads_alike(database, roles, pair):
+    """A function pinned to its own schema is the same function in schemas of any names."""
+    pinned = 'CREATE FUNCTION :"schema".f() RETURNS int LANGUAGE sql SET search_path = :"schema", pg_temp AS $$SELECT 1$$'
+    for schema in pair:
+        _change(database, roles, schema, pinned)
+    with observer(database.observer_url, "test") as session, session.transaction():
+        assert difference(session, *pair) == ()
+        assert len(_digests(session, pair)) == 1
+
+
 def test_the_path_to_a_structure_does_not_matter(database, roles, pair):
     """A column dropped and added again, and constraints under way, leave holes: the comparison word by word says equal."""
     _change(

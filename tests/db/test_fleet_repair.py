@@ -384,8 +384,10 @@ def test_a_lock_that_is_never_given_back_is_a_failure_that_says_who(three, owner
     owner(three["b"], "ALTER TABLE products DROP COLUMN description")
     with operator(superuser_url, "holder") as holder, holder.transaction():
         holder.execute(fill('SELECT count(*) FROM :"s".products', {"s": three["b"]}))
-        result = repaired("structure_equality", waits=lambda _: None)
-    assert [outcome.state for outcome in result.outcomes] == [State.FAILED]
+        waited = []
+        result = repaired("structure_equality", waits=waited.append)
+    assert [(outcome.state, outcome.attempts) for outcome in result.outcomes] == [(State.FAILED, 4)]
+    assert len(waited) == 3
     assert "holder" in result.outcomes[0].why
     assert result.is_stopped
     assert len(result.now.repairs) == 1

@@ -240,6 +240,16 @@ def test_a_short_shortage_excuses_what_it_made_late(make_run, shares, outcome):
     assert ("for 3 s the machine" in found.why) == (outcome is Outcome.INCONCLUSIVE)
 
 
+def test_what_had_queued_in_a_short_second_is_late_in_the_next_one(make_run):
+    """Three short seconds, each with another of late answers behind it, excuse both; a third late one behind each does not."""
+    bursts = [second for second in machine(FULL, 5, 6) if second.idle == FULL[0]]
+    bursts += [replace(bursts[0], begin_s=begin, end_s=begin + 1) for begin in (12, 20)]
+    for seconds, outcome in ((2, Outcome.INCONCLUSIVE), (4, Outcome.FAILING)):
+        late = [any(each.begin_s <= index / 300 < each.begin_s + seconds for each in bursts) for index in range(9_000)]
+        run = make_run([250_000 if each else 5_000 for each in late], machine=tuple(bursts))
+        assert request_latency.judge(run, LIMITS).outcome is outcome
+
+
 @pytest.mark.parametrize("begin", [0, 15, 27])
 def test_a_shortage_elsewhere_excuses_nothing(make_run, begin):
     """Answers that came late while there was time enough fail, whatever happened before or afterwards."""
