@@ -46,11 +46,12 @@ bench: $(READY) ## benchmarks side by side with their peers; SIZE=ci for a short
 
 proof-lifecycle: $(READY) ## interrupt every lifecycle verb everywhere; resumable, writes docs/reference/proof-lifecycle.md
 	@$(BIN)/python -m pytest tests/db/definitions tests/reference/readiness --whole --quiet
+	@$(BIN)/python -m pytest tests/reference -m whole --whole --ignore tests/reference/readiness --quiet
 	@$(BIN)/python tests/db/lifecycle/proof.py
 	@$(BIN)/python tests/proof/backup_oracle.py --schemas 300 --state .proof/backup-oracle.json
 
 proof-integrity: $(READY) ## fleets with faults planted at random: each found, none invented; resumable, see docs/reference/proof-integrity.md
-	@$(BIN)/python -m pytest tests/db -m whole --whole --ignore tests/db/definitions --quiet
+	@$(BIN)/python -m pytest tests/db tests/unit tests/browser -m whole --whole --ignore tests/db/definitions --quiet
 	@$(BIN)/python tests/proof/fleet_integrity.py --fleets 100 --state .proof/fleet-integrity.json
 
 proof-isolation: $(READY) ## every fault and unwell service against every security check; resumable, writes docs/reference/proof-isolation.md

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 pytestmark = pytest.mark.xdist_group("browser")
-NAMES = ["every_state", "ready", "hostile"]
+NAMES = ["every_state", pytest.param("ready", marks=pytest.mark.whole), "hostile"]
 BEYOND = "[...document.querySelectorAll('main *, header *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1)"
 LANDMARKS = "['body > header', 'main', 'body > footer', 'h1'].map(s => document.querySelectorAll(s).length)"
 PIXELS = """async (data) => {
@@ -53,7 +53,7 @@ def test_it_is_quiet(opened, report, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("width", [320, 768, 1280])
+@pytest.mark.parametrize("width", [320, pytest.param(768, marks=pytest.mark.whole), 1280])
 def test_nothing_is_wider_than_the_screen(shown, name, width):
     """No page scrolls sideways, and no text leaves the screen, with every detail unfolded."""
     page = shown(name, width=width)
@@ -62,6 +62,7 @@ def test_nothing_is_wider_than_the_screen(shown, name, width):
     assert page.evaluate(f"{BEYOND}.map(e => e.outerHTML.slice(0, 120))") == []
 
 
+@pytest.mark.whole
 def test_ten_thousand_findings(opened, report):
     """The report of ten thousand findings is as quiet, as narrow and as well ordered as a short one."""
     with opened("huge", width=320) as found:
@@ -121,7 +122,7 @@ def test_direction_marks_do_not_turn_their_surroundings(opened):
         assert "\u202e" not in found.page.content()
 
 
-@pytest.mark.parametrize("name", ["every_state", "ready"])
+@pytest.mark.parametrize("name", ["every_state", pytest.param("ready", marks=pytest.mark.whole)])
 def test_it_reads_and_unfolds_without_javascript(opened, name):
     """Without JavaScript everything is there, and a record unfolds from the keyboard."""
     with opened(name, java_script_enabled=False) as found:
@@ -165,7 +166,7 @@ def test_landmarks_and_headings(shown, name):
     assert page.evaluate("document.documentElement.lang") == "en"
 
 
-@pytest.mark.parametrize("name", ["every_state", "hostile"])
+@pytest.mark.parametrize("name", [pytest.param("every_state", marks=pytest.mark.whole), "hostile"])
 def test_it_prints_whole(opened, name):
     """Printed to PDF, folded records take the pages that unfolded ones take."""
     with opened(name) as found:

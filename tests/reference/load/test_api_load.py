@@ -25,6 +25,7 @@ def test_a_slow_service_turns_it_red_and_a_fast_one_green_again(server, ask, lim
     assert ask().outcome is Outcome.HEALTHY
 
 
+@pytest.mark.whole
 def test_a_good_run_below_the_claim_is_inconclusive_and_a_bad_one_fails(server, plan, target, limits, packaged):
     """150 of 500 requests/s cannot show that 500 are served, but can show that they are not."""
     amounts = {key: packaged[key] for key in ("load_required_rate_embedded", "load_required_seconds")}

