@@ -1,5 +1,6 @@
 """All checks of a fleet in one call: what could not be asked is said, and under the observer role of the how-to nothing is missing."""
 
+import time
 from types import MappingProxyType
 
 import pytest
@@ -9,7 +10,7 @@ from capliquify_ops.configuration.system import SystemClock
 from capliquify_ops.database import observer
 from capliquify_ops.integrity import fleet_check
 from capliquify_ops.integrity.fleet_check import CHECKS, check_fleet
-from capliquify_ops.model.errors import StatementFailed, UsageError
+from capliquify_ops.model.errors import StatementFailed, TenantConflict, UsageError
 from capliquify_ops.model.outcome import Outcome
 
 FINE = {Outcome.HEALTHY, Outcome.NOT_APPLICABLE}
@@ -33,6 +34,32 @@ def test_every_check_answers_once(check):
     found = check()
     assert [each.check for each in found] == list(CHECKS)
     assert {each.outcome for each in found} <= FINE, [each.why for each in found]
+
+
+def test_two_sessions_say_what_one_says(check, observer_url):
+    """Two sessions share the checks: each answers once, in the same order, whichever session asked."""
+    with observer(observer_url, "test") as second:
+        found = check(second=second)
+    assert [each.check for each in found] == list(CHECKS)
+    assert {each.outcome for each in found} <= FINE, [each.why for each in found]
+
+
+def test_a_refusal_ends_both_sessions(check, observer_url, monkeypatch):
+    """A template that is none ends the run at once: what the other session is asking is stopped, and nothing else begins."""
+    begun = []
+
+    def slow(session, *_, **__):
+        begun.append(session)
+        with session.transaction():
+            session.value("SELECT pg_catalog.pg_sleep(30)")
+
+    others = {name: slow for name in CHECKS if name != "structure_equality"}
+    monkeypatch.setattr(fleet_check, "CHECKS", MappingProxyType({**CHECKS, **others}))
+    started = time.monotonic()
+    with observer(observer_url, "test") as second, pytest.raises(TenantConflict, match="no_such_schema"):
+        check(second=second, template="no_such_schema")
+    assert len(begun) == 1
+    assert time.monotonic() - started < 20
 
 
 class _Clock(SystemClock):

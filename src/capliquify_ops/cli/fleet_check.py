@@ -1,6 +1,8 @@
 """fleet check"""
 
 import json as json_format
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +12,11 @@ from capliquify_ops.cli.fleet_check_output import Form, show
 from capliquify_ops.cli.options import AsJson, ConfigFile, TargetName, settings_of
 from capliquify_ops.configuration import Settings, Target
 from capliquify_ops.configuration.system import SystemClock
-from capliquify_ops.database import observer
+from capliquify_ops.database import Session, observer
 from capliquify_ops.integrity.comparing import Sorted, changes, suppress
 from capliquify_ops.integrity.fleet_check import CHECKS, DEADLINE_S, check_fleet
 from capliquify_ops.model.decision import ExitCode
-from capliquify_ops.model.errors import UsageError
+from capliquify_ops.model.errors import TargetUnreachable, UsageError
 from capliquify_ops.model.finding import Finding
 from capliquify_ops.model.outcome import Outcome
 from capliquify_ops.preflight.addresses import require_loopback
@@ -49,9 +51,9 @@ def check(
 
 
 def _findings(
-    settings: Settings, chosen: Target, only: list[str] | tuple[str, ...], template: str | None, deadline: float
+    settings: Settings, chosen: Target, only: Sequence[str], template: str | None, deadline: float
 ) -> tuple[Finding, ...]:
-    with observer(chosen.observer_url(), "fleet check", pooled=chosen.pooled) as session:
+    with _session(chosen) as session, _second(chosen, only) as second:
         return check_fleet(
             session,
             settings.limits,
@@ -61,7 +63,23 @@ def _findings(
             only=only,
             template=template,
             deadline_s=deadline,
+            second=second,
         )
+
+
+def _session(chosen: Target) -> AbstractContextManager[Session]:
+    return observer(chosen.observer_url(), "fleet check", pooled=chosen.pooled)
+
+
+@contextmanager
+def _second(chosen: Target, only: Sequence[str]) -> Iterator[Session | None]:
+    """Give another session where there is more than one check to make, and where the server has one to spare."""
+    with ExitStack() as stack:
+        try:
+            session = stack.enter_context(_session(chosen)) if len(only) != 1 else None
+        except TargetUnreachable:
+            session = None
+        yield session
 
 
 def _read(file: Path) -> object:

@@ -4,9 +4,11 @@ from capliquify_ops.database.capabilities import Server, describe
 from capliquify_ops.database.connect import Session, SessionLimits, observer, operator
 from capliquify_ops.database.dsn import address_of, masked
 from capliquify_ops.database.identifiers import fill, identifier, literal, qualified, quoted
+from capliquify_ops.database.pooling import Pooling
 from capliquify_ops.database.statements import Statement, load
 
 __all__ = [
+    "Pooling",
     "Server",
     "Session",
     "SessionLimits",

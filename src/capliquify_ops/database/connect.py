@@ -4,7 +4,7 @@ Settings are applied by SET LOCAL in each transaction and never as start-up opti
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from psycopg.waiting import Ready, Wait
 
 from capliquify_ops.database.dsn import parts
 from capliquify_ops.database.faults import connecting_failed, translated
+from capliquify_ops.database.pooling import Pooling, probe_pooling
 from capliquify_ops.database.statements import OLDEST_SERVER, Statement
 from capliquify_ops.model.errors import ServerUnsupported
 from capliquify_ops.model.secret import Secret
@@ -178,6 +179,23 @@ class Session:
     def server_major(self) -> int:
         """The server's major version."""
         return self._connection.info.server_version // 10_000
+
+    def cancel(self) -> None:
+        """Ask the server to stop the statement that another thread has running on this session, if there is one."""
+        with suppress(psycopg.Error):
+            self._connection.cancel_safe(timeout=2)
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether the target was declared to stand behind a transaction pooler."""
+        return self._connection.prepare_threshold is None
+
+    def pooling(self) -> Pooling:
+        """Say what stands between this session and its server, by three more like it: outside of every transaction of this one.
+
+        Raises TargetUnreachable.
+        """
+        return probe_pooling(self._connection)
 
     @property
     def backend_pid(self) -> int:

@@ -1,6 +1,8 @@
-"""Every check of a fleet, one after another, within a deadline; what could not be asked any more is said, never left out."""
+"""Every check of a fleet, on one session or two, within a deadline; what could not be asked any more is said, never left out."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -46,7 +48,7 @@ CHECKS: Mapping[str, Run] = MappingProxyType(
         )
     }
 )
-"""In the order of what they say of the ones that follow: without a registry nothing else counts."""
+"""In the order of what they say of the ones that follow: without a registry nothing else counts. The longest is the second."""
 DEADLINE_S = 300.0
 
 
@@ -60,26 +62,62 @@ def check_fleet(
     only: Iterable[str] = (),
     template: str | None = None,
     deadline_s: float = DEADLINE_S,
+    second: Session | None = None,
 ) -> tuple[Finding, ...]:
     """Run the checks, all or those named, and return their findings.
 
-    A check that would begin behind the deadline (seconds from now) is INCONCLUSIVE, one that the server refused is ERROR;
-    the others' findings stay. Raises UsageError for a check that does not exist, ConfigurationInvalid, and UsageError or
-    TenantConflict for a template that cannot be one.
+    A `second` session takes its share of them at the same time. A check that would begin behind the deadline (seconds from now)
+    is INCONCLUSIVE, one that the server refused is ERROR; the others' findings stay. Raises UsageError for a check that does not
+    exist, ConfigurationInvalid, and UsageError or TenantConflict for a template that cannot be one.
     """
-    names = tuple(only) or tuple(CHECKS)
+    names = tuple(dict.fromkeys(only)) or tuple(CHECKS)
     if strange := set(names) - set(CHECKS):
         raise UsageError(f"There is no check {min(strange)!r}.", hint=f"One of: {', '.join(CHECKS)}")
     end = clock.monotonic() + deadline_s
-    found: list[Finding] = []
-    for name in names:
-        given = {"template": template} if name == structure_equality.CHECK else {}
-        if clock.monotonic() < end:
-            found += _run(CheckId(name), session, limits, clock, {"profile": profile, "roles": roles, **given})
-        else:
+
+    def ask(name: str, on: Session) -> tuple[Finding, ...]:
+        if clock.monotonic() >= end:
             why = f"Not examined: the deadline of {deadline_s:g} s had passed. Run: capliquify-ops fleet check {name}"
-            found.append(inconclusive(CheckId(name), _no_evidence(name, clock), why))
-    return tuple(found)
+            return (inconclusive(CheckId(name), _no_evidence(name, clock), why),)
+        given = {"template": template} if name == structure_equality.CHECK else {}
+        return _run(CheckId(name), on, limits, clock, {"profile": profile, "roles": roles, **given})
+
+    found = _shared(names, [session, second] if second else [session], ask)
+    return tuple(finding for name in names for finding in found[name])
+
+
+def _shared(
+    names: Iterable[str], sessions: Sequence[Session], ask: Callable[[str, Session], tuple[Finding, ...]]
+) -> Mapping[str, tuple[Finding, ...]]:
+    """Ask about all names in their order, each session one after another."""
+    waiting = deque(names)
+    found: dict[str, tuple[Finding, ...]] = {}
+
+    def work(session: Session) -> None:
+        while name := _next(waiting):
+            found[name] = ask(name, session)
+
+    if len(sessions) == 1:
+        work(*sessions)
+        return found
+    with ThreadPoolExecutor(len(sessions)) as pool:
+        try:
+            workers = [pool.submit(work, session) for session in sessions]
+            for done in wait(workers, return_when=FIRST_EXCEPTION).done:
+                done.result()
+        except BaseException:
+            waiting.clear()
+            for session in sessions:
+                session.cancel()
+            raise
+    return found
+
+
+def _next(waiting: deque[str]) -> str:
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return ""
 
 
 def _run(name: CheckId, session: Session, limits: Limits, clock: Clock, given: Mapping[str, object]) -> tuple[Finding, ...]:

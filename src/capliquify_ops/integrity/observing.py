@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from capliquify_ops.configuration import Limits, Profile
@@ -16,6 +17,8 @@ from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
 
 T = TypeVar("T")
+_ONCE = MappingProxyType({"jit": "off"})
+"""A statement over the catalogue runs once: to compile it takes longer than it saves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ def observe(session: Session, clock: Clock, asked: str, measure: Callable[[Sessi
         server = describe(session)
         database, why_not = server.database, server.why_not() or ""
         if not why_not:
-            with session.transaction():
+            with session.transaction(_ONCE):
                 rows = measure(session)
     except (PrivilegeMissing, ServerUnsupported, StatementTimedOut) as fault:
         rows, why_not = None, str(fault)

@@ -15,8 +15,9 @@ from capliquify_ops.tenants.structure import Definition, Difference, differences
 
 _PACKAGE = "capliquify_ops.tenants"
 _BEYOND = 2**32 - 1
-RELATIONS_PER_PAGE = 200_000
-"""Rows of pg_class in a page: about 3,000 standard tenants, about 2.5 s on two cores."""
+RELATIONS_PER_PAGE = 300_000
+"""Rows of pg_class in a page: about 5,000 standard tenants, about 3 s on two cores."""
+_SAMPLE_PERCENT, _SAMPLED_FROM = 5, 10_000
 GROUPS_AT_MOST = 200
 """At 20 ms for each group's fingerprint, the pass over all schemas by name is no slower from here on."""
 
@@ -67,8 +68,7 @@ def fleet_fingerprints(
     A first pass groups schemas that are stored alike; of each group one is looked at by name. More groups than
     `groups_at_most` are not worth the detour: then every schema is.
     """
-    starts = [int(row) for row in session.rows(load(_PACKAGE, "fingerprint_pages"), int, {"per_page": relations_per_page})]
-    pages = list(zip([0, *starts], [*starts, _BEYOND], strict=True))
+    pages = _pages(session, relations_per_page)
     found = schemas(session)
     groups = _groups(session, found, pages)
     if len(groups) > groups_at_most:
@@ -85,6 +85,14 @@ def fleet_fingerprints(
         for schema in members
     }
     return [known[schema.oid] for schema in found]
+
+
+def _pages(session: Session, relations: int) -> list[tuple[int, int]]:
+    """Return ranges of pg_class.oid that hold about so many relations each: a sample of a large catalogue says where they end."""
+    percent = _SAMPLE_PERCENT if relations >= _SAMPLED_FROM else 100
+    step = {"percent": percent, "step": relations * percent // 100}
+    starts = [int(row) for row in session.rows(load(_PACKAGE, "fingerprint_pages"), int, step)]
+    return list(zip([0, *starts], [*starts, _BEYOND], strict=True))
 
 
 def _groups(session: Session, found: Iterable[Schema], pages: Iterable[tuple[int, int]]) -> list[list[Schema]]:

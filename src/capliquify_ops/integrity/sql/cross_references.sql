@@ -17,6 +17,16 @@ edge (classid, objid, schema, target) AS MATERIALIZED (
   JOIN pg_catalog.pg_class AS c ON c.oid = d.refobjid AND c.relkind NOT IN ('i', 'I', 't')
   JOIN tenant AS t ON t.oid = c.relnamespace
   WHERE d.deptype = 'n' AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+    -- Columns that a generated one uses are of its own table. Constraints are asked for below, with a join that the planner can count.
+    AND d.classid <> 'pg_catalog.pg_constraint'::pg_catalog.regclass
+    AND NOT (d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.refobjsubid > 0)
+  UNION ALL
+  SELECT d.classid, d.objid, y.relnamespace, y.relname::text
+  FROM pg_catalog.pg_depend AS d
+  JOIN pg_catalog.pg_constraint AS k ON k.oid = d.objid
+  JOIN pg_catalog.pg_class AS y ON y.oid = d.refobjid AND y.relnamespace <> k.connamespace
+  WHERE d.deptype = 'n' AND d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
+    AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
   UNION ALL
   SELECT d.classid, d.objid, p.pronamespace, p.proname || '()'
   FROM pg_catalog.pg_depend AS d

@@ -17,5 +17,7 @@ SELECT
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   ), '{}') AS columns
 FROM (SELECT 1) AS one
-LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname::text = :'registry_schema'
-LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname::text = :'registry_table'
+-- As a name it is found by the index, as text it is not cut to one.
+LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = :'registry_schema'::pg_catalog.name AND n.nspname::text = :'registry_schema'
+LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = :'registry_table'::pg_catalog.name
+  AND c.relname::text = :'registry_table'

@@ -20,14 +20,14 @@ building (relation) AS (
   JOIN pg_catalog.pg_database AS d ON d.oid = p.datid AND d.datname = pg_catalog.current_database()
   JOIN pg_catalog.pg_locks AS l ON l.pid = p.pid AND l.database = d.oid AND l.locktype = 'relation' AND l.granted
 ),
--- Compared only where the columns are the same: nearly nowhere.
+-- Compared only where the columns of the table are the same: nearly nowhere.
 twin (relation, oid) AS MATERIALIZED (
   SELECT g.relation, u.oid
   FROM (
     SELECT i.indrelid, pg_catalog.array_agg(i.indexrelid)
     FROM pg_catalog.pg_index AS i
     WHERE i.indisvalid AND i.indisready AND i.indislive AND i.indpred IS NULL AND i.indexprs IS NULL
-    GROUP BY i.indrelid, i.indkey::int2[], i.indclass, i.indcollation, i.indoption::int2[], i.indnkeyatts
+    GROUP BY i.indrelid, i.indkey::text
     HAVING pg_catalog.count(*) > 1
   ) AS g (relation, oids)
   CROSS JOIN LATERAL pg_catalog.unnest(g.oids) AS u (oid)

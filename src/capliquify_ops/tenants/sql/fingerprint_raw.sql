@@ -4,23 +4,26 @@
 -- params: low oid, high oid
 -- why: schemas with equal sums here have equal fingerprints: one of each group is enough to tell what all of them are
 -- Finer than the fingerprint and several times as fast: columns count by number, expressions as they are stored, locations included.
-WITH own AS MATERIALIZED (
+WITH own AS NOT MATERIALIZED (
   SELECT n.oid AS schema, pg_catalog.quote_ident(n.nspname) || '.' AS prefix
   FROM pg_catalog.pg_namespace AS n
   WHERE NOT pg_catalog.starts_with(n.nspname::text, 'pg_') AND n.nspname <> 'information_schema'
 ),
-relation AS MATERIALIZED (
+-- Not materialised: then the planner knows how many there are, and makes a hash of these and not of all columns.
+relation AS NOT MATERIALIZED (
   SELECT c.oid, own.schema, own.prefix, c.relname, c.relkind, c.relpersistence, c.relrowsecurity, c.relforcerowsecurity,
     c.relispartition, c.reloptions
   FROM pg_catalog.pg_class AS c
   JOIN own ON own.schema = c.relnamespace
   WHERE c.oid >= %(low)s::oid AND c.oid < %(high)s::oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
 ),
--- Defaults that use what somebody made, such as a sequence: stored, they name it by OID; deparsed, by name.
-deparsed AS MATERIALIZED (
+-- Defaults that use what somebody made, such as a sequence: stored, they name it by OID; deparsed, by name. Columns that a
+-- generated one uses are not among them: they are stored by number.
+deparsed AS NOT MATERIALIZED (
   SELECT DISTINCT d.objid AS oid
   FROM pg_catalog.pg_depend AS d
   WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND d.deptype = 'n' AND d.refobjid >= 16384
+    AND d.refobjsubid = 0
 ),
 part (schema, hash) AS (
   SELECT r.schema, pg_catalog.hash_record_extended(ROW(1, r.relkind, r.relname, r.relpersistence, r.relrowsecurity,
@@ -59,24 +62,28 @@ part (schema, hash) AS (
     a.atttypmod, a.attnotnull, a.attidentity, a.attgenerated, a.atthasdef, a.attcollation), 0)
   FROM relation AS r
   JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid
-  WHERE a.attnum > 0 AND NOT a.attisdropped AND r.relkind <> 'S'
+  WHERE a.attrelid >= %(low)s::oid AND a.attrelid < %(high)s::oid AND a.attnum > 0 AND NOT a.attisdropped AND r.relkind <> 'S'
   UNION ALL
   SELECT r.schema, pg_catalog.hash_record_extended(ROW(7, r.relname, d.adnum,
-    CASE WHEN x.oid IS NULL OR EXISTS (
-      SELECT 1 FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = d.adrelid AND a.attnum = d.adnum AND a.attgenerated <> ''
+    CASE WHEN x.oid IS NULL OR (
+      SELECT a.attgenerated <> '' FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = d.adrelid AND a.attnum = d.adnum
     ) THEN d.adbin::text ELSE pg_catalog.replace(pg_catalog.pg_get_expr(d.adbin, 0), r.prefix, '~.') END), 0)
   FROM relation AS r
   JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = r.oid
   LEFT JOIN deparsed AS x ON x.oid = d.oid
+  WHERE d.adrelid >= %(low)s::oid AND d.adrelid < %(high)s::oid
   UNION ALL
   SELECT r.schema, pg_catalog.hash_record_extended(ROW(8, r.relname, c.relname, c.relam, i.indisunique, i.indisprimary,
     i.indisexclusion, i.indimmediate, i.indisvalid, i.indisready, i.indnkeyatts, i.indkey::int2[], i.indclass, i.indcollation,
     i.indoption::int2[], c.reloptions,
-    CASE WHEN i.indisunique AND NOT i.indisprimary THEN pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct' END,
+    CASE WHEN i.indisunique AND NOT i.indisprimary THEN (SELECT indnullsnotdistinct FROM (SELECT i.*) AS own_columns) END,
     i.indexprs::text, i.indpred::text), 0)
   FROM relation AS r
   JOIN pg_catalog.pg_index AS i ON i.indrelid = r.oid
   JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+  -- A name that is not the index's own is this one: before 15 there was no such column.
+  CROSS JOIN (SELECT NULL::boolean AS indnullsnotdistinct) AS before_15
+  WHERE i.indrelid >= %(low)s::oid AND i.indrelid < %(high)s::oid
   UNION ALL
   SELECT r.schema, pg_catalog.hash_record_extended(ROW(9, r.relname, CASE WHEN c.contype <> 'n' THEN c.conname END, c.contype,
     c.condeferrable, c.condeferred, c.convalidated,
@@ -86,7 +93,7 @@ part (schema, hash) AS (
   FROM relation AS r
   JOIN pg_catalog.pg_constraint AS c ON c.conrelid = r.oid
   LEFT JOIN pg_catalog.pg_class AS f ON f.oid = c.confrelid
-  WHERE c.contype <> 'n' OR NOT c.convalidated
+  WHERE c.conrelid >= %(low)s::oid AND c.conrelid < %(high)s::oid AND (c.contype <> 'n' OR NOT c.convalidated)
   UNION ALL
   -- The hidden triggers of a foreign key follow from it, as long as nobody switched them off.
   SELECT r.schema, pg_catalog.hash_record_extended(ROW(10, r.relname, CASE WHEN NOT t.tgisinternal THEN t.tgname END, t.tgtype,
