@@ -30,7 +30,7 @@ test: $(READY) system ## the project's own tests
 	  TMPDIR="$$base" $(BIN)/python -m pytest tests --numprocesses 2 --dist loadgroup --basetemp "$$base/pytest" -r s
 
 system:
-	@sh tools/system-packages chromium
+	@sh tools/system-packages chromium pgbouncer
 
 lint: $(READY) ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -4,7 +4,14 @@ from collections.abc import Callable
 
 from capliquify_ops.configuration import Limits, Target
 from capliquify_ops.database import Session
-from capliquify_ops.integrity import access_rights, cross_references, function_safety, identifier_safety, shadowed_objects
+from capliquify_ops.integrity import (
+    access_rights,
+    cross_references,
+    function_safety,
+    identifier_safety,
+    session_pooling,
+    shadowed_objects,
+)
 from capliquify_ops.model.protocols import Clock
 from capliquify_ops.pytest_plugin import check
 
@@ -33,6 +40,12 @@ def test_shadowed_objects(observer_session: Session, target: Target, limits: Lim
 def test_identifier_safety(observer_session: Session, target: Target, limits: Limits, clock: Clock, require: Require) -> None:
     """No setting makes sessions start in one tenant's schema, and the name of every tenant's schema names it alone."""
     require(*identifier_safety.run(observer_session, limits, clock, profile=target.profile, roles=target.roles))
+
+
+@check("session_pooling")
+def test_session_pooling(observer_session: Session, target: Target, limits: Limits, clock: Clock, require: Require) -> None:
+    """What a session sets reaches no other one: nothing between client and server swaps sessions unsaid."""
+    require(*session_pooling.run(observer_session, limits, clock, profile=target.profile, roles=target.roles))
 
 
 @check("access_rights")

@@ -6,13 +6,14 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import pytest
 
-from capliquify_ops.configuration import load_limits
+from capliquify_ops.configuration import Target, TargetClass, load_limits
 from capliquify_ops.configuration.system import SystemClock
 from capliquify_ops.database import fill, observer, operator, quoted
 from capliquify_ops.database.identifiers import composed
 from capliquify_ops.integrity.fleet_check import CHECKS, check_fleet
 from capliquify_ops.model.outcome import Outcome
 from capliquify_ops.model.secret import Secret
+from capliquify_ops.preflight.doctor import FORETOLD, examine
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/permissions.md"
 PASSWORD = "0bserver-of-the-page"
@@ -66,7 +67,7 @@ def test_every_check_runs_as_the_role_of_the_page(role, roles, profile):
 @pytest.mark.parametrize(
     ("taken", "unknown", "says"),
     [
-        ("SELECT ON public.tenants", set(CHECKS) - {"capacity"}, "GRANT SELECT ON"),
+        ("SELECT ON public.tenants", set(CHECKS) - {"capacity", "session_pooling"}, "GRANT SELECT ON"),
         ("pg_monitor", {"capacity"}, "GRANT pg_monitor TO"),
     ],
 )
@@ -79,3 +80,19 @@ def test_a_missing_grant_is_named_and_nothing_passes_for_it(role, roles, profile
     assert set(found) >= unknown
     assert {each.outcome for each in found.values()} == {Outcome.INCONCLUSIVE}
     assert all(says in found[check].why for check in unknown)
+
+
+def test_the_doctor_foretells_it(role, roles, profile, superuser_url):
+    """What a check would say for want of a grant the doctor says before, with the grant; with it there is nothing to say."""
+
+    def foretold():
+        target = Target("here", TargetClass.LOOPBACK, profile, role[1], roles=roles)
+        answers = {each.subject: each for each in examine(target, load_limits(), SystemClock())}
+        return {name: answers[f"check {name}"] for name in FORETOLD}
+
+    assert {name for name, answer in foretold().items() if not answer.good} == set()
+    with operator(superuser_url, "test") as session:
+        session.outside_transaction(composed(f"REVOKE pg_monitor FROM {quoted(role[0])}"))
+    found = foretold()
+    assert {name for name, answer in found.items() if not answer.good} == {"capacity"}
+    assert "GRANT pg_monitor TO" in found["capacity"].advice

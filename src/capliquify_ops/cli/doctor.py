@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import typer
 
-from capliquify_ops.cli.options import AsJson, ConfigFile, TargetName, target_of
+from capliquify_ops.cli.options import AsJson, ConfigFile, TargetName, settings_of
 from capliquify_ops.cli.output import document, line
 from capliquify_ops.configuration import EMBEDDED
+from capliquify_ops.configuration.system import SystemClock
 from capliquify_ops.model.decision import ExitCode
 from capliquify_ops.model.errors import UsageError
+from capliquify_ops.preflight.addresses import require_loopback
 from capliquify_ops.preflight.doctor import Answer, examine
 
 
@@ -18,13 +20,15 @@ def doctor(config: ConfigFile = None, target: TargetName = None, json: AsJson = 
     Ends with 69 when the target cannot be reached or is something else, 78 when its configuration is wrong, else with 17
     when something cannot be checked.
     """
-    chosen = target_of(config, target, observing=True)
+    settings = settings_of(config)
+    chosen = settings.target(target, observing=True)
+    require_loopback(chosen)
     if chosen.name == EMBEDDED:
         raise UsageError(
             "No target is configured, and the embedded one runs only while it is measured.",
             hint="Set DATABASE_URL, or write capliquify-ops.toml; see docs/how-to/point-at-a-deployment.md",
         )
-    answers = examine(chosen)
+    answers = examine(chosen, settings.limits, SystemClock())
     if json:
         document({"target": chosen.name, "answers": answers})
     else:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from enum import StrEnum
+from itertools import groupby
 
 from capliquify_ops.cli.output import document, line, note, raw
 from capliquify_ops.configuration.system import this_tool
@@ -10,6 +11,8 @@ from capliquify_ops.model.finding import Finding
 from capliquify_ops.model.outcome import Outcome
 from capliquify_ops.rendering.findings import junit_of_findings, markdown_of_findings, sarif
 
+_SHOWN = 20
+"""Faults of one check that a person is shown; programs get all."""
 _NAMED = 5
 """Tenants and lines that a finding names here; the JSON has 20 and the digest of all."""
 
@@ -55,8 +58,12 @@ def _document(every: tuple[Finding, ...], found: Sorted, changed: Changes | None
 
 
 def _show_all(found: Sorted, accepted: dict[str, str], changed: Changes | None) -> None:
-    for finding in found.open:
-        _show(finding, _mark(finding, changed))
+    for check, findings in groupby(found.open, lambda finding: finding.check):
+        every = list(findings)
+        for finding in every[:_SHOWN]:
+            _show(finding, _mark(finding, changed))
+        if len(every) > _SHOWN:
+            line(f"    and {len(every) - _SHOWN} more of {check}: capliquify-ops fleet check {check} --json")
     for finding, _ in found.suppressed:
         line(f"accepted ({finding.severity.value})  {finding.id}: {accepted[finding.id]}")
     for gone in changed.gone if changed else ():

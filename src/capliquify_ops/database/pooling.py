@@ -4,6 +4,8 @@ Each client sets its session's search_path to what it was, with one blank more t
 same to whoever gets it. Nothing else is changed, and the marks are taken back.
 """
 
+import os
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -13,6 +15,7 @@ from typing import Any
 import psycopg
 
 from capliquify_ops.database.faults import connecting_failed, translated
+from capliquify_ops.model.errors import StatementTimedOut
 from capliquify_ops.model.secret import Secret
 
 CONNECT_TIMEOUT_S = 5
@@ -88,15 +91,12 @@ class _Tally:
 def probe_pooling(like: psycopg.Connection[Any]) -> Pooling:
     """Open three more sessions as one was opened, let two of them set what is theirs, and see what all of them have.
 
-    Takes some ten round trips and no transaction of more than one statement. Raises TargetUnreachable, also for a pooler that has
-    no free session within ten seconds, and what else statements raise.
+    Takes some twenty round trips. Raises TargetUnreachable, StatementTimedOut for a pooler that has no free session within ten
+    seconds, and what else statements raise.
     """
-    with ExitStack() as stack, translated():
+    with translated(), ExitStack() as stack:
         clients = [stack.enter_context(_another(like)) for _ in range(2)]
-        watch = threading.Timer(PATIENCE_S, _give_up, [clients])
-        watch.daemon = True
-        watch.start()
-        stack.callback(watch.cancel)
+        stack.enter_context(_patience(clients))
         tally = _Tally(clients[0].read()[1].rstrip(" "))
         _mark(tally, clients)
         _take_turns(tally, clients)
@@ -136,10 +136,32 @@ def _come_back(tally: _Tally, clients: list[_Client], like: psycopg.Connection[A
         follower.connection.execute(_MARK, [tally.plain])
 
 
-def _give_up(clients: list[_Client]) -> None:
-    for client in clients:
-        with suppress(psycopg.Error):
-            client.connection.cancel_safe(timeout=2)
+@contextmanager
+def _patience(clients: list[_Client]) -> Iterator[None]:
+    """Hang up on a pooler that lets its clients wait: it would not pass on that they give up."""
+    gave_up = threading.Event()
+
+    def hang_up() -> None:
+        gave_up.set()
+        for client in clients:
+            with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(client.connection.fileno())) as wire:
+                wire.shutdown(socket.SHUT_RDWR)
+
+    watch = threading.Timer(PATIENCE_S, hang_up)
+    watch.start()
+    try:
+        yield
+    except psycopg.Error:
+        if not gave_up.is_set():
+            raise
+    else:
+        return
+    finally:
+        watch.cancel()
+    raise StatementTimedOut(
+        f"The pooler had no session free for a third client within {PATIENCE_S:g} s.",
+        hint="Give the role's pool three sessions, or try again when it is calmer.",
+    )
 
 
 @contextmanager

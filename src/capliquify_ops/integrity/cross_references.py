@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from capliquify_ops.configuration import Limits, Profile
 from capliquify_ops.database import Session, load
-from capliquify_ops.integrity.observing import healthy, inconclusive, runner, spread_of
+from capliquify_ops.integrity.observing import FINDINGS, healthy, inconclusive, runner, spread_of
 from capliquify_ops.integrity.registry_access import require_registry
 from capliquify_ops.model.finding import Evidence, Finding, Scalar, Subject, SubjectKind, Witness
 from capliquify_ops.model.names import check_id
@@ -24,8 +24,6 @@ CHECK = check_id("cross_references")
 _PACKAGE = "capliquify_ops.integrity"
 AT_MOST = 100_000
 """References read at most: a fleet that holds more has one fault many times."""
-FINDINGS = 20
-"""At most this many logical objects get a finding of their own; the others share one."""
 _LINES = 20
 _TENANTS = (
     "SELECT count(*) FROM pg_catalog.pg_namespace AS n WHERE EXISTS"

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from capliquify_ops.configuration import Limits, Profile
 from capliquify_ops.database import Session, load
-from capliquify_ops.integrity.observing import healthy, inconclusive, runner, spread_of
+from capliquify_ops.integrity.observing import FINDINGS, healthy, inconclusive, runner, spread_of
 from capliquify_ops.integrity.registry_access import require_registry
 from capliquify_ops.model.finding import Evidence, Finding, Scalar, Subject, SubjectKind, Witness
 from capliquify_ops.model.names import CheckId
@@ -19,8 +19,6 @@ from capliquify_ops.tenants.registry_columns import fill_registry
 PACKAGE = "capliquify_ops.integrity"
 AT_MOST = 100_000
 """Faults read at most by one statement: a fleet that holds more has one fault many times."""
-FINDINGS = 20
-"""At most this many logical objects get a finding of their own; the others share one."""
 _LINES = 20
 _TENANTS = (
     "SELECT pg_catalog.count(*) FROM pg_catalog.pg_namespace AS n WHERE EXISTS"

@@ -1,6 +1,7 @@
 """What every check of this package shares: how it asks, what it answers when it could not tell, how it names many tenants."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC
 from types import MappingProxyType
@@ -17,6 +18,8 @@ from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
 
 T = TypeVar("T")
+FINDINGS = 500
+"""At most this many logical objects get a finding of their own in one check; the others share one."""
 _ONCE = MappingProxyType({"jit": "off"})
 """A statement over the catalogue runs once: to compile it takes longer than it saves."""
 
@@ -30,8 +33,10 @@ class Observed(Generic[T]):
     evidence: Evidence
 
 
-def observe(session: Session, clock: Clock, asked: str, measure: Callable[[Session], T]) -> Observed[T]:
-    """Run a measurement in one read-only transaction.
+def observe(
+    session: Session, clock: Clock, asked: str, measure: Callable[[Session], T], *, in_transaction: bool = True
+) -> Observed[T]:
+    """Run a measurement in one read-only transaction, or outside of every one.
 
     A missing privilege, a timeout and a server that is too old or too new are reasons, other errors are raised.
     """
@@ -41,7 +46,7 @@ def observe(session: Session, clock: Clock, asked: str, measure: Callable[[Sessi
         server = describe(session)
         database, why_not = server.database, server.why_not() or ""
         if not why_not:
-            with session.transaction(_ONCE):
+            with session.transaction(_ONCE) if in_transaction else nullcontext():
                 rows = measure(session)
     except (PrivilegeMissing, ServerUnsupported, StatementTimedOut) as fault:
         rows, why_not = None, str(fault)

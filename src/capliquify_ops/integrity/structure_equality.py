@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from capliquify_ops.configuration import Limits, Profile
 from capliquify_ops.database import Session, load
-from capliquify_ops.integrity.observing import healthy, inconclusive, runner, spread_of
+from capliquify_ops.integrity.observing import FINDINGS, healthy, inconclusive, runner, spread_of
 from capliquify_ops.integrity.registry_access import require_registry
 from capliquify_ops.integrity.structure_groups import (
     DifferingObject,
@@ -26,16 +26,15 @@ from capliquify_ops.model.finding import Evidence, Finding, Scalar, Subject, Sub
 from capliquify_ops.model.names import check_id
 from capliquify_ops.model.outcome import Grade, Outcome, Severity
 from capliquify_ops.model.roles import Roles
-from capliquify_ops.tenants.fingerprint import difference, fleet_fingerprints, tenant_fingerprint
+from capliquify_ops.tenants.fingerprint import definitions, fleet_fingerprints, tenant_fingerprint
 from capliquify_ops.tenants.registry_columns import fill_registry
-from capliquify_ops.tenants.structure import Difference
+from capliquify_ops.tenants.structure import Definition, Difference, differences
 
 CHECK = check_id("structure_equality")
 _GRACE = "provisioning_grace_s"
-GROUPS_COMPARED = 50
-"""At most this many deviating structures are compared word by word, at 20 ms each; more are counted and said to be unread."""
-FINDINGS = 20
-"""At most this many objects get a finding of their own; the others share one."""
+GROUPS_COMPARED = 400
+"""At most this many deviating structures are compared word by word, at 10 ms each; more are counted and said to be unread."""
+_LINES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +111,17 @@ def _compare(
         if tenant.digest and tenant.digest != baseline:
             examples.setdefault(tenant.digest, tenant.schema_name)
     found: dict[str, tuple[Difference, ...] | None] = {}
+    expected = definitions(session, schema) if examples else ()
     for number, (digest, example) in enumerate(examples.items()):
-        compared = _difference(session, schema, example) if number < GROUPS_COMPARED else None
+        compared = _difference(session, expected, example) if number < GROUPS_COMPARED else None
         if compared != ():
             found[digest] = compared
     return found
 
 
-def _difference(session: Session, baseline: str, example: str) -> tuple[Difference, ...] | None:
+def _difference(session: Session, expected: tuple[Definition, ...], example: str) -> tuple[Difference, ...] | None:
     try:
-        return difference(session, baseline, example)
+        return differences(expected, definitions(session, example))
     except TenantConflict:
         return None  # dropped since the digests were taken
 
@@ -162,15 +162,15 @@ def _one(each: DifferingObject, told: _Told) -> _Failure:
     return _Failure(
         name=f"{each.kind} {each.object}",
         severity=Severity.MEDIUM if each.is_extra else Severity.HIGH,
-        why=f"Of {told.examined} tenants {', '.join(phrases[:FINDINGS])}.",
+        why=f"Of {told.examined} tenants {', '.join(phrases[:_LINES])}.",
         schemas=each.schemas,
-        lines=(*lines[:FINDINGS], *told.summary[:FINDINGS]),
+        lines=(*lines[:_LINES], *told.summary[:_LINES]),
     )
 
 
 def _further(rest: tuple[DifferingObject, ...]) -> _Failure:
     schemas = tuple({schema for each in rest for schema in each.schemas})
-    lines = tuple(f"{len(each.schemas)} differ in {each.kind} {each.object}" for each in rest[:FINDINGS])
+    lines = tuple(f"{len(each.schemas)} differ in {each.kind} {each.object}" for each in rest[:_LINES])
     return _Failure(
         "further objects", Severity.HIGH, f"{len(rest)} more objects differ, in {len(schemas)} tenants.", schemas, lines
     )

@@ -3,9 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from capliquify_ops.configuration import Target
+from capliquify_ops.configuration import Limits, Target
 from capliquify_ops.database import Server, Session, address_of, describe, observer, operator
+from capliquify_ops.integrity import capacity, migration_ledgers, registry_catalogue, sequence_health, session_pooling
+from capliquify_ops.integrity.fleet_check import check_fleet
 from capliquify_ops.model.errors import OpsError
+from capliquify_ops.model.outcome import Outcome
+from capliquify_ops.model.protocols import Clock
 from capliquify_ops.preflight.addresses import require_loopback
 from capliquify_ops.preflight.identify import require_registry, require_service
 
@@ -24,12 +28,22 @@ class Answer:
     code: int = 0
 
 
-def examine(target: Target) -> list[Answer]:
+FORETOLD = (
+    registry_catalogue.CHECK,
+    capacity.CHECK,
+    session_pooling.CHECK,
+    sequence_health.CHECK,
+    migration_ledgers.CHECK,
+)
+"""Checks that need more than a readable registry, and that one themselves: the doctor makes them. All others need no more."""
+
+
+def examine(target: Target, limits: Limits, clock: Clock) -> list[Answer]:
     """Examine a target. Never raises an OpsError: what cannot be asked is an answer too."""
-    return [*_database(target), *_operator(target), *_service(target)]
+    return [*_database(target, limits, clock), *_operator(target), *_service(target)]
 
 
-def _database(target: Target) -> Iterator[Answer]:
+def _database(target: Target, limits: Limits, clock: Clock) -> Iterator[Answer]:
     if target.database_url is None:
         yield Answer("database", good=False, says="no database URL", advice=target.how_to_set("database_url_env"))
         return
@@ -37,7 +51,9 @@ def _database(target: Target) -> Iterator[Answer]:
         require_loopback(target)
         with observer(target.database_url, "doctor", pooled=target.pooled) as session:
             server = describe(session)
-            registry = _registry(target, session)
+            registry = [_registry(target, session)]
+            if registry[0].good:
+                registry += _foretold(target, session, limits, clock)
     except OpsError as error:
         yield _failed("database", error)
         return
@@ -50,7 +66,7 @@ def _database(target: Target) -> Iterator[Answer]:
     yield from _role(server)
     names = ", ".join(f"{name} {version}" for name, version in sorted(server.extensions.items()))
     yield Answer("extensions", good=True, says=names or "none")
-    yield registry
+    yield from registry
 
 
 def _registry(target: Target, session: Session) -> Answer:
@@ -59,6 +75,16 @@ def _registry(target: Target, session: Session) -> Answer:
     except OpsError as error:
         return _failed("registry", error)
     return Answer("registry", good=True, says=f"{target.profile.registry_table} is there and can be read")
+
+
+def _foretold(target: Target, session: Session, limits: Limits, clock: Clock) -> Iterator[Answer]:
+    """Make the checks that a missing grant or setting would leave without an answer, and say which it is."""
+    found = check_fleet(session, limits, clock, profile=target.profile, roles=target.roles, only=FORETOLD)
+    for name in FORETOLD:
+        unknown = [each for each in found if each.check == name and each.outcome in {Outcome.INCONCLUSIVE, Outcome.ERROR}]
+        yield from [Answer(f"check {name}", good=False, says="cannot tell", advice=each.why) for each in unknown] or [
+            Answer(f"check {name}", good=True, says="can tell")
+        ]
 
 
 def _role(server: Server) -> Iterator[Answer]:
