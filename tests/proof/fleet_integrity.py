@@ -34,6 +34,8 @@ LIBRARY = HERE.parents[1] / "src/capliquify_ops"
 FIFTEEN = Path("/usr/lib/postgresql/15/bin")
 TENANTS = 9
 EVERY = 10
+CROWD = 200
+"""Faults in as many tenants, of a fleet half as large again."""
 
 
 class Fleet:
@@ -74,9 +76,15 @@ class Fleet:
                     else:
                         session.script(composed(statement))
                 for check, subject in fault.expected.items():
-                    of = set() if fault.outside else {own, other} if check in fault.both else {own}
-                    expected.setdefault((check, subject.replace("{n}", str(number))), set()).update(of)
+                    name = subject.replace("{n}", str(number)).replace("{db}", self.name)
+                    expected.setdefault((check, name), set()).update(self._tenants(fault, check, number, own, other))
         return expected
+
+    @staticmethod
+    def _tenants(fault, check, number, own, other):
+        if check in fault.elsewhere:
+            return {fault.elsewhere[check].replace("{n}", str(number))} - {""}
+        return set() if fault.outside else {own, other} if check in fault.both else {own}
 
     def found(self):
         """Return what the checks find, with tenants; what is healthy is nothing."""
@@ -94,11 +102,19 @@ def drawn(seed, schemas, major):
     faulty = dice.sample(schemas, dice.randint(0, 4))
     sound = [schema for schema in schemas if schema not in faulty]
     numbers = iter(range(1, 1_000))
-    return [
+    planted = [
         (dice.choice(possible), next(numbers), dice.choice(faulty), dice.choice(sound))
         for _ in range(dice.randint(1, 10))
         if faulty
     ]
+    return sorted(planted, key=lambda each: each[0].is_last)
+
+
+def crowded(schemas, major, count=CROWD):
+    """Return so many faults, of every kind in turn, each in a tenant of its own: most structures are then unlike."""
+    possible = [fault for fault in FAULTS if fault.since <= major]
+    sound = schemas[count:]
+    return [(possible[n % len(possible)], n + 1, schemas[n], sound[n % len(sound)]) for n in range(count)]
 
 
 def one(running, name, seed, tenants=TENANTS, faults=None):
@@ -127,8 +143,11 @@ def server(major, count, state, save):
                     print(f"PostgreSQL {major}, fleet {seed}: {wrong}", flush=True)
             if seed % EVERY == EVERY - 1:
                 save()
+        if done.get("crowded") != "":
+            done["crowded"] = one(view, "proof_crowded", 0, CROWD * 3 // 2, lambda schemas: crowded(schemas, major))
+            print(f"PostgreSQL {major}, {CROWD} faults in {CROWD} tenants: {done['crowded'] or 'right'}", flush=True)
     save()
-    return Counter("right" if done[str(seed)] == "" else "wrong" for seed in range(count))
+    return Counter("right" if done[each] == "" else "wrong" for each in [*map(str, range(count)), "crowded"])
 
 
 FIRST = (18, 15)

@@ -10,7 +10,8 @@ OWNER, SUPERUSER = "owner", "superuser"
 class Fault:
     """One fault of tenant b: statements with `{n}`, a number of its own, and the finding that each check makes of it.
 
-    A check in `both` names tenant a too. `outside` faults are nobody's: their findings have no tenants.
+    A check in `both` names tenant a too, one in `elsewhere` what stands there instead. `outside` faults are nobody's: their
+    findings have no tenants. `{db}` in a finding is the database. Behind one that `is_last` the owner can plant nothing there.
     """
 
     make: str
@@ -18,7 +19,9 @@ class Fault:
     by: str = OWNER
     both: frozenset[str] = field(default_factory=frozenset)
     outside: bool = False
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
     since: int = 14
+    is_last: bool = False
 
 
 def _structure(subject, **more):
@@ -26,7 +29,24 @@ def _structure(subject, **more):
 
 
 CROSS = frozenset({"cross_references"})
+REGISTRY = "registry_catalogue"
 FAULTS = (
+    # The registry and the catalogue.
+    Fault(
+        'CREATE SCHEMA orphan{n} AUTHORIZATION :"owner"; CREATE TABLE orphan{n}.products (id int)',
+        {REGISTRY: "orphan_schema"},
+        by=SUPERUSER,
+        elsewhere={REGISTRY: "orphan{n}"},
+    ),
+    Fault(
+        "INSERT INTO public.tenants SELECT (pg_catalog.jsonb_populate_record(t, pg_catalog.jsonb_build_object('id',"
+        " pg_catalog.gen_random_uuid(), 'slug', 'ghost{n}', 'schema_name', 'ghost{n}', 'clerk_organization_id', 'org_ghost{n}'))).*"
+        " FROM public.tenants AS t LIMIT 1",
+        {REGISTRY: "missing_schema", "structure_equality": "{db}"},
+        by=SUPERUSER,
+        elsewhere={REGISTRY: "ghost{n}", "structure_equality": ""},
+    ),
+    Fault('ALTER SCHEMA :"b" OWNER TO :"operator"', {REGISTRY: "wrong_owner"}, by=SUPERUSER, is_last=True),
     # Structure: something is missing, there too much, or another.
     Fault('ALTER TABLE :"b".products ADD extra{n} int', _structure("column products.extra{n}")),
     Fault('CREATE TABLE :"b".extra{n} (id int)', _structure("table extra{n}")),

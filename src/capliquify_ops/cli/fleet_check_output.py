@@ -59,9 +59,9 @@ def _document(every: tuple[Finding, ...], found: Sorted, changed: Changes | None
 
 def _show_all(found: Sorted, accepted: dict[str, str], changed: Changes | None) -> None:
     for check, findings in groupby(found.open, lambda finding: finding.check):
-        every = list(findings)
+        every, told = list(findings), set[str]()
         for finding in every[:_SHOWN]:
-            _show(finding, _mark(finding, changed))
+            _show(finding, _mark(finding, changed), told)
         if len(every) > _SHOWN:
             line(f"    and {len(every) - _SHOWN} more of {check}: capliquify-ops fleet check {check} --json")
     for finding, _ in found.suppressed:
@@ -76,7 +76,8 @@ def _mark(finding: Finding, changed: Changes | None) -> str:
     return " new" if finding.id in changed.new else " grown" if finding.id in changed.grown else " as before"
 
 
-def _show(finding: Finding, mark: str) -> None:
+def _show(finding: Finding, mark: str, told: set[str]) -> None:
+    """Print one finding; a line that was told of the same check before is not told again."""
     is_bad = finding.outcome is Outcome.FAILING
     state = f"{finding.outcome.value.upper()} ({finding.severity.value}){mark}" if is_bad else finding.outcome.value
     line(f"{state}  {finding.check}: {finding.why}")
@@ -86,4 +87,6 @@ def _show(finding: Finding, mark: str) -> None:
         more = f" and {finding.tenants.count - _NAMED} more" if finding.tenants.count > _NAMED else ""
         line(f"    {finding.subject.name}, in {', '.join(finding.tenants.sample[:_NAMED])}{more}")
     for each in finding.witness.lines[:_NAMED] if finding.witness else ():
-        line(f"    {each}")
+        if each not in told:
+            line(f"    {each}")
+        told.add(each)

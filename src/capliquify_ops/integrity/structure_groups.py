@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from capliquify_ops.model.finding import Scalar
-from capliquify_ops.tenants.structure import Difference
+from capliquify_ops.tenants.structure import Difference, without_consequences
 
 _PHRASES = 3
 """Differences that the line of a group names; the findings name them all."""
@@ -71,9 +71,10 @@ def summary(rows: StructureRows) -> tuple[str, ...]:
 
 def differing_objects(rows: StructureRows) -> tuple[DifferingObject, ...]:
     """Return each object that differs anywhere, most tenants first."""
+    told = {digest: without_consequences(found or ()) for digest, found in rows.differences.items()}
     found: dict[tuple[str, str], dict[Difference, tuple[str, ...]]] = defaultdict(dict)
     for tenant in rows.tenants:
-        for one in rows.differences.get(tenant.digest) or ():
+        for one in told.get(tenant.digest, ()):
             ways = found[one.kind, one.object]
             ways[one] = (*ways.get(one, ()), tenant.schema_name)
     objects = [DifferingObject(kind, name, ways) for (kind, name), ways in found.items()]
@@ -101,6 +102,7 @@ def counted(rows: StructureRows, examined: Iterable[Structure], eligible: Iterab
 def _phrases(differences: tuple[Difference, ...] | None, number: int) -> str:
     if differences is None:
         return "not compared"
-    told = ", ".join(one.phrase(number) for one in differences[:_PHRASES])
-    more = f" and {len(differences) - _PHRASES} more" if len(differences) > _PHRASES else ""
+    telling = without_consequences(differences)
+    told = ", ".join(one.phrase(number) for one in telling[:_PHRASES])
+    more = f" and {len(telling) - _PHRASES} more" if len(telling) > _PHRASES else ""
     return told + more

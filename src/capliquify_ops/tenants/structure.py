@@ -65,6 +65,31 @@ def differences(baseline: Iterable[Definition], found: Iterable[Definition]) -> 
     return tuple(Difference(key[0], key[2], _text(left, key), _text(right, key)) for key in told)
 
 
+def without_consequences(found: Iterable[Difference]) -> tuple[Difference, ...]:
+    """Leave out what comes and goes with a constraint that differs too: a unique one's index, a foreign key's triggers."""
+    every = tuple(found)
+    one_sided = [one for one in every if (one.baseline is None) != (one.found is None)]
+    causes = {(_is_extra(one), _last(one)) for one in one_sided if one.kind == "constraint"}
+    tables = {_is_extra(one) for one in one_sided if one.kind == "table"}
+    left = {
+        one
+        for one in one_sided
+        if (one.kind in {"index", "enforcement"} and (_is_extra(one), _last(one)) in causes)
+        # The other end of a foreign key of a table that is missing whole.
+        or (one.kind == "enforcement" and _is_extra(one) in tables)
+    }
+    return tuple(one for one in every if one not in left)
+
+
+def _is_extra(one: Difference) -> bool:
+    return one.baseline is None
+
+
+def _last(one: Difference) -> str:
+    """Return the object's name without its table's."""
+    return one.object if one.kind == "index" else one.object.partition(".")[2]
+
+
 _Key = tuple[str, str, str]
 
 
