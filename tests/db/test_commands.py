@@ -377,7 +377,7 @@ def test_a_base_url_that_is_something_else(run, configured, strange_service, sta
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_the_check_of_a_fleet(run, configured, database):
+def test_the_check_of_a_fleet(run, configured, database, tmp_path):
     """fleet check is healthy, then names a view of another tenant with both tenants and ends with 1, and is healthy again."""
     del configured
     for slug in ("one", "two"):
@@ -396,6 +396,10 @@ def test_the_check_of_a_fleet(run, configured, database):
         session.script(fill('DROP VIEW :"a".seen', dict(zip("ab", schemas, strict=True))))
     assert run("fleet", "check").returncode == 0
     assert "There is no check 'nonsense'" in _clean(run("fleet", "check", "nonsense"), 64)
+    (tmp_path / "structure.json").write_text(run("fleet", "structure", schemas[0]).stdout)
+    kept = ("fleet", "check", "structure_equality", "--template-file", "structure.json")
+    assert "equal the template structure.json" in run(*kept).stdout
+    assert "exclude each other" in _clean(run(*kept, "--template", schemas[0]), 64)
 
 
 def test_what_changed_and_what_is_accepted(run, configured, database, tmp_path):

@@ -1,5 +1,6 @@
 """The check structure_equality: drift provoked on a real database, 0 to 1 to 0, and judged without one."""
 
+import json
 import uuid
 
 import pytest
@@ -12,7 +13,8 @@ from capliquify_ops.database import SessionLimits, fill, observer, operator
 from capliquify_ops.integrity import structure_equality
 from capliquify_ops.integrity.structure_equality import FINDINGS, judge, run
 from capliquify_ops.integrity.structure_groups import Structure, StructureRows, summary
-from capliquify_ops.model.errors import TenantConflict
+from capliquify_ops.integrity.structure_template import read_template, template_of
+from capliquify_ops.model.errors import TenantConflict, UsageError
 from capliquify_ops.model.finding import Evidence
 from capliquify_ops.model.outcome import Outcome
 from capliquify_ops.tenants.create import NewTenant, create
@@ -181,6 +183,56 @@ def test_more_structures_than_compared_are_counted(database, roles, profile, fle
     findings = _check(database.observer_url, roles, profile)
     assert [finding.outcome for finding in findings] == [Outcome.FAILING, Outcome.INCONCLUSIVE]
     assert "more tenants differ" in findings[1].why
+
+
+@pytest.fixture
+def kept(observer_url, tmp_path):
+    """Writes a schema's structure to a file as `fleet structure` prints it, and reads it again."""
+
+    def keep(schema, **changed):
+        with observer(observer_url, "test") as session, session.transaction():
+            document = dict(template_of(session, schema)) | changed
+        path = tmp_path / "structure.json"
+        path.write_text(json.dumps(document))
+        assert schema not in path.read_text()
+        return read_template(path)
+
+    return keep
+
+
+def test_a_kept_structure_is_the_yardstick_whatever_most_tenants_are(database, roles, profile, fleet, kept):
+    """A fleet equals the structure that was kept; after a change of all but one tenant all of those are at fault, and not the one."""
+    template = kept(fleet[2])
+    (finding,) = _check(database.observer_url, roles, profile, template=template)
+    assert (finding.outcome, finding.why) == (
+        Outcome.HEALTHY,
+        "The structures of all 6 live tenants equal the template structure.json.",
+    )
+    for schema in fleet[1:]:
+        _as_owner(database.operator_url, roles, 'ALTER TABLE :"schema".sales DROP COLUMN channel', schema=schema)
+    found = _named(_check(database.observer_url, roles, profile, template=template))
+    assert set(found["column sales.channel"].tenants.sample) == set(fleet[1:])
+    assert "1 equal" in found["column sales.channel"].witness.lines
+
+
+def test_a_structure_of_another_server_is_refused(observer_url, roles, profile, fleet, kept):
+    """Servers word definitions differently: a file of another major version would find what is not there."""
+    with pytest.raises(UsageError, match="was written on PostgreSQL 13"):
+        _check(observer_url, roles, profile, template=kept(fleet[0], server_major=13))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", "{}", '{"format": 2}', '{"format": 1, "server_major": 18, "definitions": [[1, 2]]}']
+)
+def test_what_is_no_structure_is_refused(tmp_path, text):
+    """A file of something else, and one that is not there, is a sentence with the command that writes one."""
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match="is no structure") as refused:
+        read_template(path)
+    assert "fleet structure" in refused.value.hint
+    with pytest.raises(UsageError, match="No such file"):
+        read_template(tmp_path / "none.json")
 
 
 DIFFERENCE = st.builds(

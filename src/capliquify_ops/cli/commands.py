@@ -45,6 +45,7 @@ GROUPS = {
         "All tenants.",
         {
             "check": "fleet_check.check",
+            "structure": "fleet_structure.structure",
             "backup": "fleet.backup",
             "restore-drill": "fleet.restore_drill_",
             "migrate": "fleet_migrate.migrate",

@@ -15,6 +15,7 @@ from capliquify_ops.configuration.system import SystemClock
 from capliquify_ops.database import Session, observer
 from capliquify_ops.integrity.comparing import Sorted, changes, suppress
 from capliquify_ops.integrity.fleet_check import CHECKS, DEADLINE_S, check_fleet
+from capliquify_ops.integrity.structure_template import Template, read_template
 from capliquify_ops.model.decision import ExitCode
 from capliquify_ops.model.errors import TargetUnreachable, UsageError
 from capliquify_ops.model.finding import Finding
@@ -26,6 +27,9 @@ def check(
     only: Annotated[list[str] | None, typer.Argument(metavar="[CHECK]...", help=f"Of: {', '.join(CHECKS)}.")] = None,
     template: Annotated[
         str | None, typer.Option("--template", metavar="SCHEMA", help="What every tenant must equal; default: most of them.")
+    ] = None,
+    template_file: Annotated[
+        Path | None, typer.Option("--template-file", metavar="FILE", help="The same, as fleet structure printed it.")
     ] = None,
     since: Annotated[
         Path | None, typer.Option("--since", metavar="FILE", help="An earlier run's --json: says what is new, grown and gone.")
@@ -40,10 +44,13 @@ def check(
 ) -> None:
     """Check every tenant's schema in one pass. Ends with 1 when something fails, with 17 when something could not be told."""
     earlier = _read(since) if since else None
+    if template and template_file:
+        raise UsageError("--template and --template-file exclude each other.", hint="Give one of them.")
+    yardstick = read_template(template_file) if template_file else template
     settings = settings_of(config)
     chosen = settings.target(target, observing=True)
     require_loopback(chosen)
-    findings = _findings(settings, chosen, only or (), template, deadline)
+    findings = _findings(settings, chosen, only or (), yardstick, deadline)
     found = suppress(findings, settings.suppressions, SystemClock().now().date())
     changed = changes(findings, earlier) if since else None
     show(found, changed, chosen.name, Form.JSON if json else form)
@@ -51,7 +58,7 @@ def check(
 
 
 def _findings(
-    settings: Settings, chosen: Target, only: Sequence[str], template: str | None, deadline: float
+    settings: Settings, chosen: Target, only: Sequence[str], template: str | Template | None, deadline: float
 ) -> tuple[Finding, ...]:
     with _session(chosen) as session, _second(chosen, only) as second:
         return check_fleet(

@@ -23,6 +23,7 @@ from capliquify_ops.integrity import (
     unfinished_objects,
 )
 from capliquify_ops.integrity.observing import inconclusive
+from capliquify_ops.integrity.structure_template import Template
 from capliquify_ops.model.errors import ConfigurationInvalid, OpsError, UsageError
 from capliquify_ops.model.finding import Evidence, Finding
 from capliquify_ops.model.names import CheckId
@@ -62,7 +63,7 @@ def check_fleet(
     profile: Profile,
     roles: Roles,
     only: Iterable[str] = (),
-    template: str | None = None,
+    template: str | Template | None = None,
     deadline_s: float = DEADLINE_S,
     second: Session | None = None,
 ) -> tuple[Finding, ...]:

@@ -1,10 +1,10 @@
 """Are all tenants built alike? Digests of the whole fleet in one pass; only schemas that stand out are compared word by word.
 
-The yardstick is a template schema when one is named, else the structure that most tenants have.
+The yardstick is the template that is given, a schema or a structure from a file, else the structure that most tenants have.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -21,6 +21,7 @@ from capliquify_ops.integrity.structure_groups import (
     not_compared,
     summary,
 )
+from capliquify_ops.integrity.structure_template import Template
 from capliquify_ops.model.errors import TenantConflict
 from capliquify_ops.model.finding import Evidence, Finding, Scalar, Subject, SubjectKind, Witness
 from capliquify_ops.model.names import check_id
@@ -44,10 +45,11 @@ class _Live:
     age_s: float
 
 
-def measure(session: Session, *, profile: Profile, roles: Roles, template: str | None = None) -> StructureRows:
+def measure(session: Session, *, profile: Profile, roles: Roles, template: str | Template | None = None) -> StructureRows:
     """Read the fleet, within the session's open transaction.
 
-    Raises PrivilegeMissing when the registry is not fully readable, TenantConflict when the template does not exist.
+    Raises PrivilegeMissing when the registry is not fully readable, TenantConflict when the template does not exist,
+    UsageError when it was written on a server of another major version.
     """
     require_registry(session, profile.registry, roles.owner)
     query = fill_registry(load("capliquify_ops.integrity", "structure_equality").text, profile.registry)
@@ -55,7 +57,8 @@ def measure(session: Session, *, profile: Profile, roles: Roles, template: str |
     digests = {found.schema.name: found.digest for found in fleet_fingerprints(session)}
     tenants = tuple(Structure(row.slug, row.schema_name, row.age_s, digests.get(row.schema_name, "")) for row in live)
     baseline, schema = _baseline(session, tenants, template)
-    compared = _compare(session, tenants, baseline, schema)
+    expected = template.definitions if isinstance(template, Template) else None
+    compared = _compare(session, tenants, baseline, lambda: definitions(session, schema) if expected is None else expected)
     is_tied = template is None and _is_tied(tenants, baseline, compared)
     return StructureRows(tenants, baseline, schema, template is not None, is_tied, MappingProxyType(compared))
 
@@ -87,8 +90,14 @@ def judge(rows: StructureRows, limits: Limits, evidence: Evidence) -> tuple[Find
 run = runner(CHECK, f"{CHECK}, fingerprint, definitions", measure, judge)
 
 
-def _baseline(session: Session, tenants: Iterable[Structure], template: str | None) -> tuple[str, str]:
-    """Return the digest to compare with and a schema that has it. Among equally common ones the oldest tenant's."""
+def _baseline(session: Session, tenants: Iterable[Structure], template: str | Template | None) -> tuple[str, str]:
+    """Return the digest to compare with and a schema that has it. Among equally common ones the oldest tenant's.
+
+    Nobody knows the digest of a file: every structure is then compared word by word.
+    """
+    if isinstance(template, Template):
+        template.require_server(session.server_major)
+        return "", template.name
     if template is not None:
         return tenant_fingerprint(session, template).digest, template
     examined = [tenant for tenant in tenants if tenant.digest]
@@ -103,7 +112,7 @@ def _is_tied(tenants: Iterable[Structure], baseline: str, differing: Iterable[st
 
 
 def _compare(
-    session: Session, tenants: Iterable[Structure], baseline: str, schema: str
+    session: Session, tenants: Iterable[Structure], baseline: str, read: Callable[[], tuple[Definition, ...]]
 ) -> dict[str, tuple[Difference, ...] | None]:
     """Compare one tenant of each deviating digest. A digest without a difference is an equal one, and left out."""
     examples: dict[str, str] = {}
@@ -111,7 +120,7 @@ def _compare(
         if tenant.digest and tenant.digest != baseline:
             examples.setdefault(tenant.digest, tenant.schema_name)
     found: dict[str, tuple[Difference, ...] | None] = {}
-    expected = definitions(session, schema) if examples else ()
+    expected = read() if examples else ()
     for number, (digest, example) in enumerate(examples.items()):
         compared = _difference(session, expected, example) if number < GROUPS_COMPARED else None
         if compared != ():

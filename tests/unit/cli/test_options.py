@@ -14,7 +14,7 @@ from capliquify_ops.cli.tenant import STATUSES
 from capliquify_ops.model.decision import ExitCode
 
 ROOT = Path(__file__).resolve().parents[3]
-ALWAYS_JSON = {"reference serve", "reference tokens"}
+ALWAYS_JSON = {"fleet structure", "reference serve", "reference tokens"}
 
 
 def _commands(group, path=()):
@@ -24,14 +24,14 @@ def _commands(group, path=()):
 
 
 def test_every_command_takes_json():
-    """Every command has --json, but for the two that print nothing else; the README says so."""
+    """Every command has --json, but for the three that print nothing else; the README says so."""
     found = {
         name: {option for each in command.params for option in each.opts}
         for name, command in _commands(typer.main.get_command(application()))
     }
     assert {name for name, options in found.items() if "--json" not in options} == ALWAYS_JSON
     assert (
-        "Every command takes `--json`; `reference serve` and `reference tokens` print nothing else."
+        "Every command takes `--json`; `fleet structure`, `reference serve` and `reference tokens` print nothing else."
         in (ROOT / "README.md").read_text()
     )
 
