@@ -7,11 +7,12 @@ import pytest
 
 from capliquify_ops.configuration import load_limits
 from capliquify_ops.configuration.system import SystemClock
-from capliquify_ops.database import observer
+from capliquify_ops.database import fill, observer, operator, quoted
 from capliquify_ops.integrity import fleet_check
 from capliquify_ops.integrity.fleet_check import CHECKS, check_fleet
 from capliquify_ops.model.errors import StatementFailed, TenantConflict, UsageError
 from capliquify_ops.model.outcome import Outcome
+from capliquify_ops.tenants.ownership import as_owner
 
 FINE = {Outcome.HEALTHY, Outcome.NOT_APPLICABLE}
 """The standard product has no ledger of migrations in each tenant."""
@@ -34,6 +35,28 @@ def test_every_check_answers_once(check):
     found = check()
     assert [each.check for each in found] == list(CHECKS)
     assert {each.outcome for each in found} <= FINE, [each.why for each in found]
+
+
+def test_a_migration_under_way_does_not_hold_it_up(check, operator_url, roles, two):
+    """With every table of both tenants locked against everybody, every check answers, and at once."""
+    tables = "SELECT c.relname FROM pg_catalog.pg_class AS c WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind = 'r'"
+    with operator(operator_url, "migration") as session, session.transaction(), as_owner(session, roles):
+        for schema in two.values():
+            for row in session.mappings(tables, {"schema": quoted(schema)}):
+                session.execute(fill('LOCK TABLE :"a".:"b" IN ACCESS EXCLUSIVE MODE', {"a": schema, "b": row["relname"]}))
+        started = time.monotonic()
+        found = check()
+        assert time.monotonic() - started < 30
+    assert {each.outcome for each in found} <= FINE, [each.why for each in found]
+
+
+def test_it_locks_nothing_but_what_it_reads(observer_url, roles, profile, two):
+    """All that is held at the end of all checks, made in one transaction, are the locks of readers."""
+    del two
+    held = "SELECT DISTINCT l.mode FROM pg_catalog.pg_locks AS l WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation'"
+    with observer(observer_url, "test") as session, session.transaction():
+        check_fleet(session, load_limits(), SystemClock(), profile=profile, roles=roles)
+        assert [row["mode"] for row in session.mappings(held)] == ["AccessShareLock"]
 
 
 def test_two_sessions_say_what_one_says(check, observer_url):
