@@ -74,11 +74,18 @@ class Client:
         json: Json = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
     ) -> Response:
-        """Send one request and read the whole answer. Raises TargetUnreachable, IntegrationFailed."""
+        """Send one request and read the whole answer, each step of it within `timeout_s` where that is given.
+
+        Raises TargetUnreachable, IntegrationFailed.
+        """
         started = self._monotonic()
         try:
-            request = self._client.build_request(method, path, json=json, content=content, headers=dict(headers or {}))
+            timeout = httpx.USE_CLIENT_DEFAULT if timeout_s is None else timeout_s
+            request = self._client.build_request(
+                method, path, json=json, content=content, headers=dict(headers or {}), timeout=timeout
+            )
             answer = self._sent(request)
             try:
                 body = self._read(answer, method, path)

@@ -18,6 +18,11 @@
     ├── ArchiveUnwritable       73  an archive cannot be written where it was asked for
     ├── SchemaChanged           75  a schema was changed while it was read: try again
     ├── IntegrationFailed       69  an outside service answered wrongly
+    │   ├── CredentialRefused   78  it does not know the credential (401)
+    │   ├── OperationForbidden  17  the credential may not do this (403)
+    │   ├── NotThere            69  what was asked for does not exist (404, 410)
+    │   ├── RateLimited         75  it wants to be asked later (429)
+    │   └── ServiceBroken       69  it failed itself, or could not be reached (5xx)
     ├── EvidenceDamaged         15  a record, the ledger or a raw file is not what was written
     └── EvidenceUnwritable      73  the evidence folder cannot be written
 
@@ -155,6 +160,36 @@ class IntegrationFailed(OpsError):
     """An outside service answered wrongly or not at all."""
 
     exit_code = 69
+
+
+class CredentialRefused(IntegrationFailed):
+    """The outside service does not know the credential, or it has ended (401)."""
+
+    exit_code = 78
+
+
+class OperationForbidden(IntegrationFailed):
+    """The credential is known and may not do this (403)."""
+
+    exit_code = 17
+
+
+class NotThere(IntegrationFailed):
+    """What was asked for does not exist there (404, 410)."""
+
+
+class RateLimited(IntegrationFailed):
+    """The outside service wants to be asked later (429); `retry_after_s` is what it said, None when it said nothing."""
+
+    exit_code = 75
+
+    def __init__(self, what: str, *, hint: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(what, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class ServiceBroken(IntegrationFailed):
+    """The outside service failed itself, or could not be reached, at every try (5xx)."""
 
 
 class EvidenceDamaged(OpsError):
