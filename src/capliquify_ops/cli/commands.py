@@ -17,7 +17,12 @@ class Group(NamedTuple):
     commands: Mapping[str, str]
 
 
-ALONE = {"readiness": "suites.readiness", "security": "suites.security", "doctor": "doctor.doctor"}
+ALONE = {
+    "readiness": "suites.readiness",
+    "security": "suites.security",
+    "doctor": "doctor.doctor",
+    "diagnose": "diagnose.diagnose",
+}
 GROUPS = {
     "tenant": Group(
         "One tenant: what the runbook's procedures do, made safe.",

@@ -1,0 +1,130 @@
+"""Who holds the database's connections, and who keeps them without working or keeps others waiting."""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from capliquify_ops.configuration import Limits
+from capliquify_ops.database import Session, load
+from capliquify_ops.diagnostics.wording import age, sessions, statement, terminate, whose
+from capliquify_ops.integrity.capacity_rows import Connections
+from capliquify_ops.model.diagnosis import Cause
+from capliquify_ops.model.finding import Level
+from capliquify_ops.observation.activity import Activity, Backend, Blocking, blocking_roots, read_activity
+
+ISSUE = "connection-exhaustion"
+END_AFTER_S = 600.0
+"""Runbook, issue 4: a transaction that has idled for ten minutes may be ended."""
+_LINES = 5
+_SCOPES = {"server": "the server", "database": "the database", "role": "the application's role"}
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRows:
+    """What the server says of one moment: its sessions with their locks, and connections in use of those to be had."""
+
+    activity: Activity
+    scopes: tuple[Connections, ...]
+
+
+def gather(session: Session, app_role: str) -> ConnectionRows:
+    """Read sessions and connections, within the open transaction of one session."""
+    scopes = session.rows(load("capliquify_ops.integrity", "capacity_connections"), Connections, {"app": app_role})
+    return ConnectionRows(read_activity(session), tuple(scopes))
+
+
+def explain(rows: ConnectionRows, limits: Limits) -> tuple[Cause, ...]:
+    """Return the probable causes, the one that explains most sessions first; none while there is room and nobody waits."""
+    activity = rows.activity
+    ranked = [
+        *((len(group), _leak(activity, group)) for group in _leaking(activity, limits.number("idle_in_transaction_s"))),
+        *((len(each.victims), _block(activity, each)) for each in blocking_roots(activity.backends)),
+    ]
+    ranked.sort(key=lambda each: -each[0])
+    near = [scope for scope in rows.scopes if scope.used > limits.number("connections_used_ratio") * scope.usable]
+    return (*(cause for _, cause in ranked), *(_full(activity, scope) for scope in near))
+
+
+def counts(rows: ConnectionRows) -> str:
+    """Say in one line who is connected: how many of how many, and in which states."""
+    states = _grouped(rows.activity.backends, lambda each: each.state if each.is_visible else "not visible to this role")
+    used = ", ".join(f"{scope.used} of {scope.usable} connections of {_SCOPES[scope.scope]}" for scope in rows.scopes)
+    return f"{used}; " + ", ".join(f"{len(group)} {state}" for state, group in states)
+
+
+def _leaking(activity: Activity, limit_s: float) -> Iterator[Sequence[Backend]]:
+    """Yield sessions that idle in their transactions by the code that forgot them: one role, application and last statement."""
+    idle = [
+        each
+        for each in activity.backends
+        if each.is_here and not each.is_own and each.idles_in_transaction and (each.state_s or 0) >= limit_s
+    ]
+    for _, group in _grouped(idle, lambda each: (each.role, each.application, statement(activity, each))):
+        yield sorted(group, key=lambda each: -(each.state_s or 0))
+
+
+def _leak(activity: Activity, group: Sequence[Backend]) -> Cause:
+    oldest = group[0]
+    wait = f"Wait until it has idled for {age(END_AFTER_S)}, then again: capliquify-ops diagnose {ISSUE}"
+    return Cause(
+        "leaked transactions",
+        f"{sessions(len(group))} of {whose(oldest)} hold a transaction open without working, for up to {age(oldest.state_s)}:"
+        " their code forgot to end it, and the pool does not get the connection back.",
+        (
+            f"last statement: {statement(activity, oldest)}",
+            *(f"pid {each.pid} from {each.client}, {each.state} for {age(each.state_s)}" for each in group[:_LINES]),
+        ),
+        terminate(oldest) if (oldest.state_s or 0) >= END_AFTER_S else wait,
+        tenants=_tenants(activity, group),
+        since_s=oldest.state_s,
+        level=Level.L2,
+    )
+
+
+def _block(activity: Activity, found: Blocking) -> Cause:
+    root, victims = found.root, found.victims
+    held = [each for each in activity.locked if each.pid == root.pid and each.granted]
+    return Cause(
+        "blocked sessions",
+        f"{sessions(len(victims))} wait for a lock behind pid {root.pid} of {whose(root)}, which is"
+        f" {root.state or 'not visible'} for {age(root.state_s)}.",
+        (
+            f"pid {root.pid}: {statement(activity, root)}",
+            *(f"holds {each.mode} on {each.schema}.{each.relation}" for each in held[:_LINES]),
+            *(f"pid {each.pid} waits: {statement(activity, each)}" for each in victims[:_LINES]),
+        ),
+        terminate(root) if root.idles_in_transaction else f"SELECT pg_catalog.pg_cancel_backend({root.pid})",
+        tenants=_tenants(activity, [root, *victims]),
+        since_s=max((each.state_s or 0 for each in victims), default=0.0),
+        level=Level.L2,
+    )
+
+
+def _full(activity: Activity, scope: Connections) -> Cause:
+    groups = _grouped(activity.backends, lambda each: (whose(each), each.client))
+    lines = [
+        f"{sessions(len(group))} of {owner} from {client}, {sum(each.state == 'idle' for each in group)} idle"
+        for (owner, client), group in groups[:_LINES]
+    ]
+    return Cause(
+        f"connections of {_SCOPES[scope.scope]}",
+        f"{scope.used} of {scope.usable} connections of {_SCOPES[scope.scope]} are in use: at the next peak some are refused.",
+        tuple(lines),
+        "Make the largest pool below smaller, or put a pooler in between; then: capliquify-ops fleet check capacity",
+        level=Level.L2,
+    )
+
+
+def _grouped(backends: Iterable[Backend], key: Callable[[Backend], K]) -> list[tuple[K, list[Backend]]]:
+    """Return sessions by a key, the largest group first."""
+    groups: dict[K, list[Backend]] = defaultdict(list)
+    for each in backends:
+        groups[key(each)].append(each)
+    return sorted(groups.items(), key=lambda each: -len(each[1]))
+
+
+def _tenants(activity: Activity, backends: Iterable[Backend]) -> tuple[str, ...]:
+    """Return the schemas whose tables these sessions have locked: with a schema for each tenant, the tenants."""
+    return tuple(sorted({schema for each in backends for schema in activity.schemas(each.pid)}))

@@ -1,0 +1,109 @@
+"""Sessions of the server, the tables that they hold, and who keeps whom waiting."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from capliquify_ops.database import Session, load
+
+PACKAGE = "capliquify_ops.observation"
+AT_MOST = 5_000
+"""Sessions and locks read at most: a server that allows more of them is read in part, and its answer says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One client's session. Ages in seconds, `blocked_by` process ids; not `is_visible`: the role may not see what it does."""
+
+    pid: int
+    role: str
+    application: str
+    client: str
+    is_here: bool
+    is_visible: bool
+    state: str
+    wait_type: str
+    wait_event: str
+    connected_s: float
+    transaction_s: float | None
+    state_s: float | None
+    backend_start: datetime
+    transaction_start: datetime | None
+    query: str
+    blocked_by: Sequence[int]
+    is_own: bool
+
+    @property
+    def idles_in_transaction(self) -> bool:
+        """Whether it holds a transaction open and does nothing."""
+        return self.state.startswith("idle in transaction")
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A table that a session holds a lock on, or waits for since `waits_s` seconds."""
+
+    pid: int
+    schema: str
+    relation: str
+    mode: str
+    granted: bool
+    waits_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """All client sessions of one moment, and the tables of those that hold or wait for some."""
+
+    backends: tuple[Backend, ...]
+    locked: tuple[Locked, ...]
+
+    def schemas(self, pid: int) -> tuple[str, ...]:
+        """Return the schemas whose tables a session has locked or wants."""
+        return tuple(sorted({each.schema for each in self.locked if each.pid == pid}))
+
+
+@dataclass(frozen=True, slots=True)
+class Blocking:
+    """A session that waits for nobody and keeps others waiting: directly, and those who wait behind these."""
+
+    root: Backend
+    victims: tuple[Backend, ...]
+
+
+def read_activity(session: Session) -> Activity:
+    """Read sessions, and the locks of those in a transaction, within the open transaction."""
+    backends = session.rows(load(PACKAGE, "sessions"), Backend, {"at_most": AT_MOST})
+    pids = [each.pid for each in backends if each.transaction_s is not None and not each.is_own]
+    locked = session.rows(load(PACKAGE, "locked_relations"), Locked, {"pids": pids, "at_most": AT_MOST}) if pids else []
+    return Activity(tuple(backends), tuple(locked))
+
+
+def blocking_roots(backends: Iterable[Backend]) -> tuple[Blocking, ...]:
+    """Return who must go for the others to go on, most victims first. A circle has no root: the server breaks it itself.
+
+    A prepared transaction blocks as process 0 and is no session: it is not here.
+    """
+    known = {each.pid: each for each in backends}
+    victims: Mapping[int, set[int]] = defaultdict(set)
+    for waiter in known.values():
+        for root in _roots(waiter.pid, known):
+            victims[root].add(waiter.pid)
+    found = [Blocking(known[root], tuple(known[pid] for pid in sorted(pids))) for root, pids in victims.items()]
+    return tuple(sorted(found, key=lambda each: (-len(each.victims), each.root.pid)))
+
+
+def _roots(pid: int, known: Mapping[int, Backend]) -> set[int]:
+    """Return who stands at the end of each chain that begins with a waiting session."""
+    roots, seen, open_ = set(), {pid}, list(known[pid].blocked_by)
+    while open_:
+        blocker = open_.pop()
+        if blocker in seen or blocker not in known:
+            continue
+        seen.add(blocker)
+        if known[blocker].blocked_by:
+            open_ += known[blocker].blocked_by
+        else:
+            roots.add(blocker)
+    return roots
