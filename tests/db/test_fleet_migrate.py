@@ -379,6 +379,68 @@ def test_the_command(fleet, run, migrated):
         assert run("fleet", "migrate", *wrong).returncode == 64
 
 
+SEEN_THROUGH = {
+    "SET LOCAL app.tenant_id = '7'": "session-setting",
+    "CREATE FUNCTION f() RETURNS int LANGUAGE sql SET app.tenant_id = '7' AS 'SELECT 1'": "session-setting",
+    "UPDATE pg_settings SET setting = '0' WHERE name = 'lock_timeout'": "session-setting",
+    "CREATE TEMP TABLE t (a int) ON COMMIT DROP; DROP TABLE t": "ban-drop-table",
+    "CREATE TEMP TABLE t ON COMMIT DROP AS SELECT 1; TRUNCATE t": "ban-truncate",
+    "ANALYZE": "database-wide",
+    "CREATE TABLE p PARTITION OF t DEFAULT": "rewriting-table",
+    "ALTER TABLE t ALTER CONSTRAINT k ENFORCED": "adding-foreign-key-constraint",
+    "CREATE POLICY p ON t USING (true); UPDATE t SET a = 1": "backfill-under-lock",
+    "CREATE TRIGGER g BEFORE UPDATE ON t EXECUTE FUNCTION f(); DELETE FROM t": "backfill-under-lock",
+    "DROP TRIGGER g ON t; UPDATE t SET a = 1": "backfill-under-lock",
+    "ALTER TABLE t RENAME CONSTRAINT a TO b; UPDATE t SET a = 1": "backfill-under-lock",
+    "ALTER TABLE t ADD COLUMN a int; UPDATE u SET a = 1": "backfill-under-lock",
+    "CREATE TRIGGER g BEFORE UPDATE ON t EXECUTE FUNCTION f('b.u')": "other-schema",
+}
+"""What locks, empties or leads elsewhere without looking like it."""
+
+
+@pytest.mark.parametrize("text", SEEN_THROUGH)
+def test_what_looks_harmless_is_refused(text):
+    """Each text is met by exactly its rule."""
+    assert {one.rule for one in read_script(text, ["b"]).refusals} == {SEEN_THROUGH[text]}
+
+
+def test_a_temporary_table_named_as_a_live_one_is_found_out(fleet, migrate, migrated, as_the_owner):
+    """The path finds the tenant's own table first, so the rows would go there: nothing is kept."""
+    schemas = fleet(1)
+    text = f"{ADD} CREATE TEMP TABLE companies (name text) ON COMMIT DROP; INSERT INTO companies (name) VALUES ('no')"
+    result = migrate(text)
+    assert "temporary table 'companies'" in result.failed[0].why
+    assert migrated(schemas) == set()
+    assert migrate(text.replace("companies", "mine")).done == 1
+
+
+def test_what_is_checked_at_the_commit_is_checked_in_a_trial(fleet, operator_url, roles, migrate):
+    """A trial never commits: a deferred key that the file breaks is found out all the same, and where the file still counts."""
+    fleet(1)
+    text = "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE q (p int REFERENCES p DEFERRABLE INITIALLY DEFERRED);"
+    text = f"{text} INSERT INTO q VALUES (7)"
+    with operator(operator_url, "test") as session:
+        trial = try_migration(session, roles, job_of(text), _tenant(session, "a"), unique=uuid.uuid4(), clock=CLOCK)
+    assert "violates foreign key" in trial.error
+    assert "violates foreign key" in migrate(text).failed[0].why
+
+
+def test_a_schema_of_the_owner_is_named_by_no_text(fleet, run, as_the_owner):
+    """An orphan, a quarantine, our ledgers: the file would run there with their owner's rights; settings are no schemas."""
+    fleet(1)
+    as_the_owner('CREATE SCHEMA "lost one"; CREATE SEQUENCE "lost one".s; CREATE SCHEMA app')
+    texts = (
+        "SELECT nextval('\"lost one\".s')",
+        "SELECT 'capliquify_ops.audit'::regclass",
+        "SELECT current_setting('app.tenant_id')",
+    )
+    found = []
+    for text in texts:
+        (run.folder / "m.sql").write_text(text)
+        found.append([one["rule"] for one in json.loads(run("fleet", "migrate", "m.sql", "--json").stdout)["refusals"]])
+    assert found == [["other-schema"], ["other-schema"], []]
+
+
 @pytest.mark.whole
 def test_on_15(postgres_15):
     """An older server does the same: two tenants, canary and wave, equal afterwards."""

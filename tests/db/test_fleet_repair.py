@@ -21,12 +21,13 @@ from capliquify_ops.integrity import (
     structure_equality,
     unfinished_objects,
 )
-from capliquify_ops.model.errors import OpsError, TenantConflict, UsageError
+from capliquify_ops.model.errors import OpsError, PrivilegeMissing, TenantConflict, UsageError
 from capliquify_ops.model.outcome import Outcome as Verdict
 from capliquify_ops.remedies import repair_worker
 from capliquify_ops.remedies.measuring import Scope, measured
-from capliquify_ops.remedies.repair import repair
-from capliquify_ops.remedies.repair_job import Archiving, Job, State
+from capliquify_ops.remedies.repair import _judged, repair
+from capliquify_ops.remedies.repair_job import Archiving, Job, Outcome, State
+from capliquify_ops.remedies.repair_plan import Fact, Plan, Step
 from capliquify_ops.tenants.archive.opening import open_archive
 from capliquify_ops.tenants.create import NewTenant, create
 from capliquify_ops.tenants.migration_ledger import take_run_lock
@@ -606,6 +607,117 @@ def test_a_tenant_that_is_being_migrated_or_moved_is_left_alone(three, owner, pl
     assert not result.is_stopped
 
 
+def _ran(session, file, sha256, state, slugs):
+    session.execute(
+        "INSERT INTO capliquify_ops.tenant_migration (sha256, tenant_id, file_name, schema_name, run, is_canary, state, started_at,"
+        " error) SELECT %(sha256)s, id, %(file)s, schema_name, 'r', false, %(state)s, now(), nullif(%(state)s, 'done')"
+        " FROM public.tenants WHERE slug = ANY (%(slugs)s)",
+        {"file": file, "sha256": sha256, "state": state, "slugs": list(slugs)},
+    )
+
+
+def test_a_migration_that_was_killed_is_finished_first(three, owner, plan, operator_url, roles):
+    """It ran in most tenants and failed in none: what the others lack may be its work, and its rows would never be filled."""
+    owner(three["b"], "ALTER TABLE products DROP COLUMN description")
+    with operator(operator_url, "test") as session, session.transaction(), as_owner(session, roles):
+        _ran(session, "one.sql", "x", "done", "ac")
+    found = plan("structure_equality")
+    assert not found.repairs
+    assert "one.sql" in found.for_people[0].needs_person
+
+
+def test_a_migration_that_was_mended_or_is_older_than_the_tenant_is_none_of_it(three, owner, plan, operator_url, roles):
+    """Its first text failed, the second ran everywhere; one that ran before the tenant was made is not missing in it."""
+    owner(three["b"], "ALTER TABLE products DROP COLUMN description")
+    with operator(operator_url, "test") as session, session.transaction(), as_owner(session, roles):
+        _ran(session, "one.sql", "x", "failed", "c")
+        _ran(session, "one.sql", "y", "done", "abc")
+        _ran(session, "old.sql", "z", "done", "ac")
+        session.execute("UPDATE capliquify_ops.tenant_migration SET started_at = now() - interval '1 year' WHERE sha256 = 'z'")
+    assert [step.fact.object for step in plan("structure_equality").repairs] == ["products.description"]
+
+
+def test_a_stranger_who_gave_rights_on_is_a_matter_for_people(three, owner, plan, repaired, superuser_url, roles):
+    """What the application has from him alone would go with his own: it is left, and said."""
+    stranger = f"giver {os.getpid()}"
+    with operator(superuser_url, "test") as session:
+        session.outside_transaction(fill('CREATE ROLE :"r"', {"r": stranger}))
+        try:
+            owner(
+                three["b"],
+                f"""CREATE TABLE given (n int); REVOKE ALL ON given FROM :"app";
+                GRANT USAGE ON SCHEMA :"s" TO "{stranger}"; GRANT SELECT ON given TO "{stranger}" WITH GRANT OPTION""",
+            )
+            owner(three["c"], f'GRANT USAGE ON SCHEMA :"s" TO "{stranger}"; GRANT SELECT ON sales TO "{stranger}"')
+            with session.transaction():
+                session.execute(fill('SET LOCAL ROLE :"r"', {"r": stranger}))
+                session.execute(fill('GRANT SELECT ON :"s".given TO :"app"', {"s": three["b"], "app": roles.app}))
+            assert [(step.fact.schema, "given" in step.needs_person) for step in plan("access_rights").for_people] == [
+                (three["b"], True)
+            ]
+            repaired("access_rights")
+            with session.transaction():
+                query = "SELECT has_table_privilege(:'app', format('%I.given', :'s'), 'SELECT')"
+                assert session.value(fill(query, {"s": three["b"], "app": roles.app}))
+        finally:
+            with session.transaction():
+                session.execute(fill('DROP OWNED BY :"r"', {"r": stranger}))
+            session.outside_transaction(fill('DROP ROLE :"r"', {"r": stranger}))
+
+
+def test_what_somebody_else_builds_meanwhile_is_not_dropped(three, owner, repaired, operator_url, roles, monkeypatch):
+    """A build fails while another session builds an index in the same schema: that one is left alone."""
+    owner(
+        three["b"],
+        "DROP INDEX sales_customer_idx; CREATE TABLE t AS SELECT 1 AS n FROM generate_series(1, 2);"
+        " INSERT INTO companies (name) VALUES ('x')",
+    )
+    owner(three["b"], "ALTER TABLE products DROP CONSTRAINT products_sku_key")
+    owner(
+        three["b"],
+        "INSERT INTO products (company_id, sku, name) SELECT c.id, 'same', 'n' FROM companies AS c, generate_series(1, 2)",
+    )
+    before = repair_worker._invalid
+    seen = []
+
+    def invalid(session, schema):
+        found = before(session, schema)
+        if not seen:  # begun just after the first look; invalid as long as it is under way
+            with pytest.raises(OpsError):
+                _concurrently(operator_url, roles, 'CREATE UNIQUE INDEX CONCURRENTLY theirs ON :"s".t (n)', s=three["b"])
+        seen.append(found)
+        return found
+
+    monkeypatch.setattr(repair_worker, "_invalid", invalid)
+    result = repaired("structure_equality", template=three["a"], max_failures=9)
+    assert State.FAILED in {outcome.state for outcome in result.outcomes}
+    assert _value(operator_url, "SELECT count(*) FROM pg_catalog.pg_class WHERE relname = 'theirs'") == 1
+
+
+def test_an_orphan_that_is_registered_meanwhile_stays(three, operator_url, roles, plan, repaired, tmp_path):
+    """Between the look and the archive somebody gives it its row back: it is a tenant's, and serves."""
+    with operator(operator_url, "test") as session, session.transaction(), as_owner(session, roles):
+        session.script("CREATE SCHEMA o; CREATE TABLE o.products AS SELECT 7 AS n")
+    archiving = Archiving(tmp_path, "20260101T000000Z", "test", uuid.uuid4, SystemClock().now)
+    shown = plan("registry_catalogue", archived=True)
+    looks = iter([shown])
+
+    def measure():
+        found = next(looks, None)
+        with operator(operator_url, "test") as session, session.transaction(), as_owner(session, roles):
+            session.execute("UPDATE public.tenants SET schema_name = 'o' WHERE slug = 'c'")
+        return found or plan("registry_catalogue", archived=True)
+
+    try:
+        (outcome,) = repaired("registry_catalogue", shown=shown, measure=measure, archiving=archiving).outcomes
+        assert _value(operator_url, "SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = 'o'") == 1
+        assert list(tmp_path.iterdir()) == []
+        assert outcome.state is not State.REPAIRED
+    finally:
+        with operator(operator_url, "test") as session, session.transaction(), as_owner(session, roles):
+            session.execute("UPDATE public.tenants SET schema_name = %(c)s WHERE slug = 'c'", {"c": three["c"]})
+
+
 @pytest.fixture
 def command(tmp_path, database):
     """Runs the command with a configuration whose target `here` is this database: exit code, stdout, stderr."""
@@ -646,3 +758,95 @@ def test_the_command_plans_first_and_acts_with_yes_alone(three, owner, command):
     owner(three["b"], "CREATE TABLE mine (n int)")
     code, out, _ = command(check, "--yes")
     assert (code, "0 repaired, 0 failed, 0 to be done by another run, 1 need a person" in out) == (1, True)
+
+
+def test_a_strangers_last_right_goes_too(three, owner, command, superuser_url):
+    """With rights in one schema alone no check names him: what the plan showed is revoked in both, and looked at again."""
+    stranger = f"last {os.getpid()}"
+    with operator(superuser_url, "test") as session:
+        session.outside_transaction(fill('CREATE ROLE :"r"', {"r": stranger}))
+        try:
+            for key in "bc":
+                owner(three[key], f'GRANT SELECT ON products TO "{stranger}"')
+            code, out, _ = command("access_rights", "--yes", "--json")
+            told = json.loads(out)
+            assert sorted((step["schema"], step["state"]) for step in told["steps"]) == [
+                (three[key], "repaired") for key in sorted("bc", key=three.get)
+            ]
+            assert code == 0
+            with session.transaction():
+                held = "SELECT count(*) FROM pg_catalog.pg_class, aclexplode(relacl) AS x WHERE x.grantee = :'r'::regrole"
+                assert session.value(fill(held, {"r": f'"{stranger}"'})) == 0
+        finally:
+            with session.transaction():
+                session.execute(fill('DROP OWNED BY :"r"', {"r": stranger}))
+            session.outside_transaction(fill('DROP ROLE :"r"', {"r": stranger}))
+
+
+def test_what_the_template_was_changed_to_meanwhile_is_not_done(three, owner, plan, repaired):
+    """Shown was a text without a default: an integer with one is another repair, which nobody said yes to."""
+    owner(three["b"], "ALTER TABLE products DROP COLUMN description")
+    shown = plan("structure_equality", template=three["a"])
+    owner(three["a"], "ALTER TABLE products DROP COLUMN description; ALTER TABLE products ADD COLUMN description int DEFAULT 5")
+    result = repaired("structure_equality", shown=shown, template=three["a"])
+    assert result.outcomes == ()
+    assert [step.fact.object for step in result.now.repairs] == ["products.description"]
+
+
+def test_a_failure_that_can_no_longer_be_looked_at_stays_one():
+    """Too many structures differ to be compared word by word: what is not seen any more is not repaired by that."""
+    step = Step(Fact(structure_equality.CHECK, "column", "t.a", "s"))
+    unread = Step(Fact(structure_equality.CHECK, "structure", "", "s"), needs_person="unread")
+    assert _judged(Outcome(step, State.FAILED), Plan((unread,))).state is State.FAILED
+    assert _judged(Outcome(step, State.FAILED), Plan()).state is State.ELSEWHERE
+
+
+def test_a_later_stage_is_tried_again_without_the_earlier_ones(three, owner, repaired, superuser_url, checked, monkeypatch):
+    """A foreign key is added, and then somebody else's maintenance keeps its validation waiting: trying again begins with that."""
+    owner(three["b"], "ALTER TABLE inventory DROP CONSTRAINT inventory_product_id_fkey")
+    hold, stages, waited = repair_worker._hold, iter(range(99)), []
+    with operator(superuser_url, "holder") as holder:
+        held = holder.transaction()
+
+        def holding(session, whose):
+            if next(stages) == 1:
+                held.__enter__()
+                holder.execute(fill('LOCK TABLE :"s".inventory IN SHARE UPDATE EXCLUSIVE MODE', {"s": three["b"]}))
+            hold(session, whose)
+
+        def wait(seconds):
+            waited.append(seconds)
+            held.__exit__(None, None, None)
+
+        monkeypatch.setattr(repair_worker, "_hold", holding)
+        monkeypatch.setattr(repair_worker, "WEAK_LOCK_MS", 80)
+        (outcome,) = repaired("structure_equality", waits=wait).outcomes
+    assert (outcome.state, outcome.attempts) == (State.REPAIRED, 2), outcome.why
+    assert _outcomes(checked(structure_equality)) == {Verdict.HEALTHY}
+
+
+def test_a_check_that_rows_break_is_taken_back(three, owner, plan, repaired):
+    """Left unvalidated it would refuse every update of those rows, whatever the update is about: the service would feel it."""
+    for key in "ac":
+        owner(three[key], "ALTER TABLE companies ADD CONSTRAINT named CHECK (name <> 'old')")
+    owner(three["b"], "INSERT INTO companies (name) VALUES ('old')")
+    result = repaired("structure_equality", "unfinished_objects")
+    assert [outcome.state for outcome in result.outcomes] == [State.FAILED]
+    assert "violated" in result.outcomes[0].why
+    owner(three["b"], "UPDATE companies SET currency = 'EUR'")
+    assert [step.fact.kind for step in plan("structure_equality", "unfinished_objects").repairs] == ["constraint"]
+
+
+def test_without_a_look_at_the_migrations_nothing_is_planned(three, owner, plan, operator_url, roles):
+    """Who may not read whether a migration is half-way cannot say that what is missing is a fault."""
+    owner(three["b"], "ALTER TABLE products DROP COLUMN description")
+    names = {"observer": roles.observer}
+    with operator(operator_url, "test") as session:
+        with session.transaction(), as_owner(session, roles):
+            session.execute(fill('REVOKE SELECT ON capliquify_ops.tenant_migration FROM :"observer"', names))
+        try:
+            with pytest.raises(PrivilegeMissing):
+                plan("structure_equality")
+        finally:
+            with session.transaction(), as_owner(session, roles):
+                session.execute(fill('GRANT SELECT ON capliquify_ops.tenant_migration TO :"observer"', names))

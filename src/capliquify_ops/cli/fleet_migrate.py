@@ -18,10 +18,12 @@ from capliquify_ops.database import observer, operator
 from capliquify_ops.model.decision import ExitCode
 from capliquify_ops.model.errors import UsageError
 from capliquify_ops.model.names import storable
+from capliquify_ops.tenants.fingerprint import schemas
 from capliquify_ops.tenants.fleet_migration import Result, migrate_fleet
 from capliquify_ops.tenants.migration_fleet import look, plan_migration
 from capliquify_ops.tenants.migration_job import Access, Job
 from capliquify_ops.tenants.migration_ledger import MigrationFile
+from capliquify_ops.tenants.migration_names import SHARED
 from capliquify_ops.tenants.migration_rule_table import RULES
 from capliquify_ops.tenants.migration_rules import Script, read_script
 from capliquify_ops.tenants.migration_trial import try_migration
@@ -30,6 +32,8 @@ from capliquify_ops.tenants.waves import Retry
 
 DIFFERENCE = "structure-difference"
 """Allowed like a rule: tenants that are not built as the canary is do not stop the run."""
+_PREFIX = "app"
+"""Of settings such as app.tenant_id: in a text it need not be a schema."""
 _DURATION = re.compile(r"(\d{1,9})(ms|s|min)")
 _MS = {"ms": 1, "s": 1_000, "min": 60_000}
 
@@ -116,7 +120,10 @@ def _judged(text: str, allowed: frozenset[str], chosen: Target) -> Script:
     """Judge the text, knowing the tenants' schemas; what is allowed is no refusal any more."""
     with observer(chosen.observer_url(), "fleet migrate", pooled=chosen.pooled) as session, session.transaction():
         tenants = list_tenants(session, deleted=None, registry=chosen.profile.registry_table)
-    script = read_script(text, {tenant.schema_name for tenant in tenants})
+        # Orphans, quarantines and our ledgers: the file runs with their owner's rights.
+        owned = {schema.name for schema in schemas(session) if schema.owner == chosen.roles.owner}
+    known = {SHARED, _PREFIX, *chosen.profile.registry.shared_schemas}
+    script = read_script(text, {tenant.schema_name for tenant in tenants} | (owned - known))
     return Script(script.statements, tuple(one for one in script.refusals if one.rule not in allowed))
 
 

@@ -3,7 +3,7 @@
 import random
 import re
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +19,7 @@ from capliquify_ops.model.decision import ExitCode
 from capliquify_ops.model.errors import UsageError
 from capliquify_ops.model.names import TenantId
 from capliquify_ops.preflight.addresses import require_loopback
+from capliquify_ops.remedies.access_rights import strangers
 from capliquify_ops.remedies.measuring import ALL, Scope, measured
 from capliquify_ops.remedies.repair import repair as apply
 from capliquify_ops.remedies.repair_job import Archiving, Job, Outcome, Result, State
@@ -55,7 +56,7 @@ def repair(
     chosen = settings.target(target, observing=True)
     require_loopback(chosen)
     lock_ms = _duration(lock_timeout)
-    archiving = _archiving(archive_dir)
+    archiving = _archiving(archive_dir, chosen.profile.registry_table)
     scope = Scope(
         chosen.profile,
         chosen.roles,
@@ -83,7 +84,8 @@ def repair(
         max_failures=max_failures,
         archiving=archiving,
     )
-    done = apply(found, lambda: _measured(settings, chosen, scope), job, chosen.roles, SystemClock(), tell=note)
+    again = replace(scope, strangers=strangers(found))
+    done = apply(found, lambda: _measured(settings, chosen, again), job, chosen.roles, SystemClock(), tell=note)
     raise typer.Exit(_show(done, json=json))
 
 
@@ -94,13 +96,13 @@ def _measured(settings: Settings, chosen: Target, scope: Scope) -> Plan:
         return measured(session, scope).without(accepted)
 
 
-def _archiving(folder: Path | None) -> Archiving | None:
+def _archiving(folder: Path | None, registry: str) -> Archiving | None:
     if folder is None:
         return None
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder.", hint="Make it first: archives hold credentials, so mind who may read it.")
     clock, tool = SystemClock(), f"capliquify-ops {this_tool().version}"
-    return Archiving(folder.resolve(), stamp_of(clock.now()), tool, lambda: TenantId(new_uuid()), clock.now)
+    return Archiving(folder.resolve(), stamp_of(clock.now()), tool, lambda: TenantId(new_uuid()), clock.now, registry)
 
 
 def _duration(text: str) -> int:

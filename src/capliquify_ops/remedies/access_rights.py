@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from capliquify_ops.database import quoted
 from capliquify_ops.integrity.access_rights import CHECK
 from capliquify_ops.integrity.faults import Fault
-from capliquify_ops.remedies.repair_plan import Fact, Stage, Step, for_person
+from capliquify_ops.remedies.repair_plan import Fact, Plan, Stage, Step, for_person
 
 RANK = 6
 PUBLIC = ("open schema", "open relation")
 ROLE = "foreign role"
 _WHY = "Whether something counts on it is not known here."
 _INDIRECT = "It holds rights by membership, by ownership or by default privileges: take it out where they come from."
+_GIVEN_ON = "It has given rights on {} to others, who would lose them with it: see whose they are, and grant them by name first."
 _LOST = "The application's role has it by way of PUBLIC alone, and would lose it: grant it by name first."
 
 
@@ -24,7 +25,7 @@ _LOST = "The application's role has it by way of PUBLIC alone, and would lose it
 class Grant:
     """What a role holds on a schema (`relation` empty), a relation or a column; `role` is empty for PUBLIC.
 
-    `is_needed`: the application's role holds some of it in no other way.
+    `is_needed`: the application's role holds some of it in no other way; `is_given_on`: the role granted it to somebody else.
     """
 
     schema: str
@@ -33,6 +34,7 @@ class Grant:
     column: str
     rights: str
     is_needed: bool
+    is_given_on: bool
 
     @property
     def target(self) -> str:
@@ -57,6 +59,12 @@ def steps(faults: Iterable[Fault], found: Iterable[Grant], app: str) -> tuple[St
     return tuple(_step(fault, held, open_, app) for fault in faults)
 
 
+def strangers(plan: Plan) -> frozenset[tuple[str, str]]:
+    """Return the schemas and the roles that a plan takes their rights from."""
+    found = (step.fact for step in plan.repairs if step.fact.check == CHECK and step.fact.kind == ROLE)
+    return frozenset((fact.schema, fact.object) for fact in found)
+
+
 def _step(
     fault: Fault, held: Mapping[tuple[str, str], list[Grant]], open_: Mapping[tuple[str, str, str], list[Grant]], app: str
 ) -> Step:
@@ -74,8 +82,10 @@ def _revoked(fact: Fact, grants: list[Grant], app: str) -> Step:
     if needed := [one for one in grants if one.is_needed]:
         given = f"GRANT {_rights(needed[0])} ON {needed[0].target} TO {quoted(app)}"
         return for_person(fact, _LOST, given)
+    if given_on := [one.target for one in grants if one.is_given_on]:
+        return for_person(fact, _GIVEN_ON.format(given_on[0]))
     whose = quoted(fact.object) if fact.kind == ROLE else "PUBLIC"
-    statements = [f"REVOKE {_rights(one)} ON {one.target} FROM {whose} CASCADE" for one in grants]
+    statements = [f"REVOKE {_rights(one)} ON {one.target} FROM {whose}" for one in grants]
     locks = "nothing: who begins a query afterwards is asked for its own rights"
     return Step(fact, (Stage(tuple(statements)),), locks=locks, order=(RANK, 0))
 

@@ -171,11 +171,12 @@ class _Making:
         is_whole = any(word in one.definition for word in _SAYS_IT) or bool(row.partition_key)
         then = (add,) if is_whole else (f"{add} NOT VALID",)
         validate = () if is_whole else (f"ALTER TABLE {table.name} VALIDATE CONSTRAINT {quoted(one.name)}",)
+        # Not validated, a CHECK refuses every update of the rows that break it; a foreign key only those of its own columns.
+        undo = (f"ALTER TABLE {table.name} DROP CONSTRAINT IF EXISTS {quoted(one.name)}",) if one.kind == "c" else ()
         # A CHECK of a new table stands in the table's own declaration.
         plain = (add,) if one.kind == "f" else ()
-        return Made(
-            "constraint", name, position, plain, relation=row.name, then=then, validate=validate, locks=locks, why_not=why_not
-        )
+        made = Made("constraint", name, position, plain, relation=row.name, then=then, locks=locks, why_not=why_not)
+        return replace(made, validate=validate, undo=undo)
 
     def _using_index(self, table: Table, one: Constraint, plain: tuple[str, ...]) -> str:
         if one.kind == "x" or "WITHOUT OVERLAPS" in one.definition or table.row.partition_key:

@@ -12,8 +12,8 @@ from capliquify_ops.tenants.definitions.table import Table, column_declared
 class Made:
     """How an object is made: `plain` where nothing is in use yet, else `build` outside a transaction, `then`, `validate`.
 
-    Of one position a `late` one comes second: a generated column, a key that takes an index over. `only_empty`: rows that are
-    there already rule it out. `relation` and `column` are whose it is; `why_not` is for a person.
+    Where `validate` fails, `undo`. Of one position a `late` one comes second: a generated column, a key that takes an index over.
+    `only_empty`: rows that are there already rule it out. `relation` and `column` are whose it is; `why_not` is for a person.
     """
 
     kind: str
@@ -25,6 +25,7 @@ class Made:
     build: str = ""
     then: tuple[str, ...] = ()
     validate: tuple[str, ...] = ()
+    undo: tuple[str, ...] = ()
     only_empty: bool = False
     locks: str = ""
     why_not: str = ""

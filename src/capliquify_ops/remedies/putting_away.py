@@ -29,6 +29,7 @@ from capliquify_ops.tenants.quarantine import (
     refuse_outside_dependents,
     rights_on,
 )
+from capliquify_ops.tenants.registry import list_tenants
 
 _SAYS = (
     "SELECT pg_catalog.substr(pg_catalog.obj_description(n.oid, 'pg_namespace'), 8) FROM pg_catalog.pg_namespace AS n"
@@ -40,18 +41,22 @@ _TAKES_AS_LONG = {**READING, "statement_timeout": "0", "idle_in_transaction_sess
 def put_orphan_away(session: Session, roles: Roles, schema: str, archiving: Archiving, audit: Callable[[Facts], None]) -> None:
     """Archive and quarantine a schema; `audit` is called as the owner, within the transaction.
 
-    Raises TenantConflict for one that is needed from outside or too large to be locked, and as `backup` does. After an error
-    there is no archive, and the schema is where it was.
+    Raises TenantConflict for one that is a tenant's meanwhile, is needed from outside or too large to be locked, and as `backup`
+    does. After an error there is no archive, and the schema is where it was.
     """
     entry_id = archiving.new_id()
     path = archiving.folder / f"orphan-{entry_id.hex[:12]}-{archiving.stamp}{SUFFIX}"
     with ExitStack() as undo:
         with session.transaction(_TAKES_AS_LONG):
             _refuse_too_large(session, schema)
+            _refuse_registered(session, schema, archiving)
             with as_owner(session, roles):
                 hold_tables(session, schema)
                 refuse_outside_dependents(session, schema)
                 sha256 = _archive(session, schema, path, archiving.tool, undo)
+            # An archive takes its time.
+            _refuse_registered(session, schema, archiving)
+            with as_owner(session, roles):
                 entry = _entry(session, schema, entry_id, archiving)
                 put_away(session, entry)
                 audit({"path": str(path), "sha256": sha256, "quarantined_as": entry.schema_name})
@@ -85,6 +90,13 @@ def _id(text: str | None) -> TenantId | None:
         return TenantId(uuid.UUID(text)) if text else None
     except ValueError:
         return None
+
+
+def _refuse_registered(session: Session, schema: str, archiving: Archiving) -> None:
+    tenants = list_tenants(session, deleted=None, registry=archiving.registry)
+    if whose := [tenant.slug for tenant in tenants if tenant.schema_name == schema]:
+        message = f"The schema {schema!r} is that of the tenant {whose[0]!r} meanwhile: it was left where it is."
+        raise TenantConflict(message, hint="See: capliquify-ops fleet check")
 
 
 def _refuse_too_large(session: Session, schema: str) -> None:

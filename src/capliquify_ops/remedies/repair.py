@@ -13,12 +13,13 @@ from capliquify_ops.model.errors import ConfigurationInvalid, TenantConflict
 from capliquify_ops.model.protocols import Clock
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.remedies.repair_job import Job, Outcome, Result, State
-from capliquify_ops.remedies.repair_plan import UNMEASURED, Plan, Step
+from capliquify_ops.remedies.repair_plan import UNMEASURED, Fact, Plan, Step
 from capliquify_ops.remedies.repair_worker import Worker, let_go
 from capliquify_ops.tenants.migration_ledger import take_run_lock
 from capliquify_ops.tenants.waves import wave_size
 
 _AUDIT = "SELECT pg_catalog.to_regclass('capliquify_ops.audit') IS NOT NULL"
+_Shown = tuple[Fact, tuple[str, ...]]
 _STILL = "It was done, but the check still finds it."
 
 
@@ -30,7 +31,7 @@ def repair(
     Raises TenantConflict while another repair or a migration of the fleet runs, ConfigurationInvalid without our ledgers, and
     what `measure` raises. What a step could not do is its outcome.
     """
-    shown = {step.fact.finding for step in plan.repairs}
+    shown = {(step.fact, step.statements) for step in plan.repairs}
     with _alone(job) as keeper, closing(Worker(job, roles, clock)) as worker:
 
         def measure_alone() -> Plan:
@@ -42,8 +43,9 @@ def repair(
 
 class _Waves:
     def __init__(
-        self, measure: Callable[[], Plan], shown: set[str], job: Job, worker: Worker, tell: Callable[[str], None]
+        self, measure: Callable[[], Plan], shown: set[_Shown], job: Job, worker: Worker, tell: Callable[[str], None]
     ) -> None:
+        self._findings = {fact.finding for fact, _ in shown}
         self._measure, self._shown, self._job, self._worker, self._tell = measure, shown, job, worker, tell
         self._outcomes: list[Outcome] = []
         self._sizes: list[int] = []
@@ -67,9 +69,12 @@ class _Waves:
         return Result(tuple(self._sizes), tuple(self._outcomes), now, is_stopped)
 
     def _waiting(self, now: Plan, tried: set[str]) -> dict[str, tuple[Step, ...]]:
-        """Return the steps of the schemas that were not begun yet, of what was shown."""
-        steps = now.only(self._shown).by_schema()
-        return {schema: each for schema, each in steps.items() if schema not in tried}
+        """Return the steps of the schemas that were not begun yet, of what was shown: a template may say otherwise by now."""
+        steps = now.only(self._findings).by_schema()
+        shown = {
+            schema: tuple(step for step in each if (step.fact, step.statements) in self._shown) for schema, each in steps.items()
+        }
+        return {schema: each for schema, each in shown.items() if each and schema not in tried}
 
     def _wave(self, wave: Mapping[str, tuple[Step, ...]]) -> list[Outcome]:
         """Take the steps of some schemas; where too many fail, the rest of them is not begun."""
@@ -94,10 +99,12 @@ class _Waves:
 
 def _judged(outcome: Outcome, now: Plan) -> Outcome:
     """Say what became of a step by what the check finds afterwards."""
-    is_at_fault = outcome.step.fact in now.facts()
+    fact, facts = outcome.step.fact, now.facts()
+    is_at_fault = fact in facts
+    is_unread = fact._replace(kind="structure", object="") in facts
     if outcome.state is State.REPAIRED and is_at_fault:
         return replace(outcome, state=State.FAILED, why=_STILL)
-    if outcome.state is State.FAILED and not is_at_fault and outcome.step.fact.kind not in UNMEASURED:
+    if outcome.state is State.FAILED and not (is_at_fault or is_unread) and fact.kind not in UNMEASURED:
         return replace(outcome, state=State.ELSEWHERE)
     return outcome
 

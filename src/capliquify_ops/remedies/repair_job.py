@@ -10,6 +10,7 @@ from capliquify_ops.database import SessionLimits
 from capliquify_ops.model.names import TenantId
 from capliquify_ops.model.secret import Secret
 from capliquify_ops.remedies.repair_plan import Plan, Step
+from capliquify_ops.tenants.registry import PRODUCT_REGISTRY
 from capliquify_ops.tenants.waves import LOCK_MS, STATEMENT_MS, Retry
 
 WEAK_LOCK_MS = 300_000
@@ -34,6 +35,7 @@ class Archiving:
     tool: str
     new_id: Callable[[], TenantId]
     now: Callable[[], datetime]
+    registry: str = PRODUCT_REGISTRY
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,11 +43,15 @@ class Fact(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Statements of one transaction, or one that refuses to run in any (`is_outside`). A weak stage blocks no reads or writes."""
+    """Statements of one transaction, or one that refuses to run in any (`is_outside`). A weak stage blocks no reads or writes.
+
+    `undo` takes back, when the stage fails, what earlier ones did and what without this one is worse than nothing.
+    """
 
     statements: tuple[str, ...]
     is_outside: bool = False
     is_weak: bool = False
+    undo: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Take one step: as the owner, under the tenant's lock, with a limit on locks, proven before it is committed, and audited."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import MappingProxyType
@@ -13,7 +14,7 @@ from capliquify_ops.model.roles import Roles
 from capliquify_ops.remedies.putting_away import put_orphan_away
 from capliquify_ops.remedies.relocating import settled
 from capliquify_ops.remedies.repair_job import WEAK_LOCK_MS, Job, Outcome, State
-from capliquify_ops.remedies.repair_plan import Manner, Stage, Step, Whose
+from capliquify_ops.remedies.repair_plan import Fact, Manner, Stage, Step, Whose
 from capliquify_ops.tenants.audit import AUDIT_STEP, Facts, write_audit
 from capliquify_ops.tenants.fingerprint import definitions
 from capliquify_ops.tenants.ownership import as_owner, lock_tenant
@@ -23,6 +24,7 @@ _QUIET = {"search_path": "pg_catalog, pg_temp"}
 _AGAIN = frozenset({"40P01", "40001"})
 """Deadlock and serialization failure: the same step may well succeed next time."""
 _HOLDERS = 3
+_REBUILT = re.compile(r"_ccnew\d*\Z")
 _VERB = "fleet repair"
 
 
@@ -37,6 +39,7 @@ class Worker:
         self._job, self._roles, self._clock = job, roles, clock
         self._stack = ExitStack()
         self._open: tuple[str, Session | None] = ("", None)
+        self._staged = 0
         self._takes: dict[Manner, Callable[[Session, Step], None]] = {
             Manner.STATEMENTS: self._statements,
             Manner.PROVISION: self._provision,
@@ -45,7 +48,7 @@ class Worker:
 
     def take(self, step: Step) -> Outcome:
         """Take a step, again while a lock is held. What goes wrong is the outcome."""
-        attempt = 0
+        attempt = self._staged = 0
         while True:
             attempt += 1
             started = self._clock.monotonic()
@@ -57,7 +60,8 @@ class Worker:
                 self.close()
                 is_lock = self._is_lock(step, fault, self._clock.monotonic() - started)
                 if not is_lock or attempt > self._job.retry.times:
-                    return Outcome(step, State.FAILED, attempt, self._why(step, fault, is_lock=is_lock))
+                    why = self._why(step, fault, is_lock=is_lock)
+                    return Outcome(step, State.FAILED, attempt, f"{why}{self._taken_back(step)}")
                 self._job.sleep(self._job.retry.wait_s(attempt))
             else:
                 return Outcome(step, State.REPAIRED, attempt)
@@ -100,7 +104,8 @@ class Worker:
         return f" Locks on its tables: {'; '.join(found)}." if found else ""
 
     def _statements(self, session: Session, step: Step) -> None:
-        for number, stage in enumerate(step.stages, 1):
+        # An attempt begins where the last one ended: what was committed would be there already.
+        for number, stage in list(enumerate(step.stages, 1))[self._staged :]:
             is_last = number == len(step.stages)
             with self._held(session, step, stage):
                 if stage.is_outside:
@@ -114,6 +119,23 @@ class Worker:
                     if is_last:
                         _prove(session, step)
                     self._audit(session, step, {"statements": list(stage.statements)})
+            self._staged = number
+
+    def _taken_back(self, step: Step) -> str:
+        """Undo what the stages before the one that failed have left; say what became of it."""
+        undo = next((stage.undo for stage in step.stages[self._staged :]), ())
+        if not (undo and self._staged):
+            return ""
+        try:
+            with self._connected() as session, session.transaction():
+                _hold(session, step.whose)
+                with as_owner(session, self._roles):
+                    for statement in undo:
+                        session.script(composed(statement))
+                    self._audit(session, step, {"statements": list(undo)})
+        except (OpsError, _LeftAloneError) as fault:
+            return f" It could not be taken back, so run this: {'; '.join(undo)} ({fault})"
+        return " It was taken back."
 
     @contextmanager
     def _held(self, session: Session, step: Step, stage: Stage) -> Iterator[None]:
@@ -137,15 +159,16 @@ class Worker:
                 for statement in stage.statements:
                     own.outside_transaction(composed(statement))
             except OpsError as fault:
-                self._clean(own, step.fact.schema, before)
+                self._clean(own, step.fact, before)
                 raise fault from None
 
-    def _clean(self, own: Session, schema: str, before: set[str]) -> None:
+    def _clean(self, own: Session, fact: Fact, before: set[str]) -> None:
         try:
             with own.transaction():
-                left = _invalid(own, schema) - before
-            for name in sorted(left):
-                own.outside_transaction(composed(f"DROP INDEX CONCURRENTLY IF EXISTS {quoted(schema, name)}"))
+                left = _invalid(own, fact.schema) - before
+            # What somebody else builds meanwhile is invalid too, until it is done.
+            for name in sorted(name for name in left if f".{fact.object}".endswith(f".{_REBUILT.sub('', name)}")):
+                own.outside_transaction(composed(f"DROP INDEX CONCURRENTLY IF EXISTS {quoted(fact.schema, name)}"))
         except OpsError:
             return  # the next check finds it, and the next plan drops it
 

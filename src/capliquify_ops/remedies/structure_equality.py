@@ -20,7 +20,7 @@ _UNFINISHED = "unfinished_objects"
 _HALF_MADE = {"INVALID", "INVALID NOT READY", "NOT READY", "NOT VALID"}
 _NO_MAJORITY = "No structure is that of more than half of the tenants: say with --template which schema they must equal."
 _NOT_COMPARED = "It differs in more ways than one run compares: repair the others first, then run the command again."
-_MIGRATION = "The migration {} failed in some tenant and has not run here: what is missing may be its work. Finish it first."
+_MIGRATION = "The migration {} ran in other tenants and not here: what is missing may be its work. Finish it first."
 _NAMES = "Its text names the schema {!r}, and would go on naming it from here."
 _ROWS = "The table has, or had, rows, and they would have no value there: a person says which."
 _EXTRA = "It is only here. If nobody needs it, it can go; if it should be everywhere, migrate the others."
@@ -45,13 +45,13 @@ _REMADE = {"index", "constraint", "trigger", "policy", "view", "materialized vie
 class Known:
     """What the plan has to know beside the rows: tables without a single page, and which checks are repaired too.
 
-    `migrating` are files that failed in some tenant, with the schemas in which they ran: elsewhere they make what is missing.
+    `unmigrated` are schemas in which a file has yet to run, with its name: it makes what is missing, and fills it.
     """
 
     blueprint: Blueprint
     empty: Collection[tuple[str, str]] = ()
     checks: Collection[str] = (_UNFINISHED,)
-    migrating: Mapping[str, Collection[str]] = field(default_factory=dict)
+    unmigrated: Mapping[str, str] = field(default_factory=dict)
 
 
 def baseline_of(rows: StructureRows) -> str:
@@ -77,12 +77,12 @@ def steps(rows: StructureRows, known: Known) -> tuple[Step, ...]:
     found = [step for tenant in rows.tenants for step in _of_schema(rows, tenant.schema_name, tenant.digest, known)]
     if not (rows.is_template or _has_majority(rows)):
         return tuple(step.left(_NO_MAJORITY) for step in found)
-    return tuple(_unmigrated(step, known.migrating) for step in found)
+    return tuple(_unmigrated(step, known.unmigrated) for step in found)
 
 
-def _unmigrated(step: Step, migrating: Mapping[str, Collection[str]]) -> Step:
-    left = [name for name, schemas in migrating.items() if step.fact.schema not in schemas]
-    return step.left(_MIGRATION.format(left[0]), f"capliquify-ops fleet migrate {left[0]}") if left else step
+def _unmigrated(step: Step, unmigrated: Mapping[str, str]) -> Step:
+    file = unmigrated.get(step.fact.schema)
+    return step.left(_MIGRATION.format(file), f"capliquify-ops fleet migrate {file}") if file else step
 
 
 def _has_majority(rows: StructureRows) -> bool:
@@ -152,20 +152,23 @@ def _stages(made: Made) -> tuple[Stage, ...]:
         stages += [Stage(made.then)] if made.then else []
     else:
         stages.append(Stage(made.plain))
-    return (*stages, *([Stage(made.validate, is_weak=True)] if made.validate else []))
+    return (*stages, *([Stage(made.validate, is_weak=True, undo=made.undo)] if made.validate else []))
 
 
 def _step(fact: Fact, made: Made, stages: tuple[Stage, ...], known: Known) -> Step:
     own = known.blueprint.schema
     try:
-        moved = tuple(
-            replace(stage, statements=tuple(relocated(text, own, fact.schema) for text in stage.statements)) for stage in stages
-        )
+        moved = tuple(_moved(stage, own, fact.schema) for stage in stages)
     except NamesTheSchemaError:
         return for_person(fact, _NAMES.format(own))
     is_compared = fact.kind != "rule"
     expected = known.blueprint.expected((made.kind, made.object)) if is_compared else ()
     return Step(fact, moved, locks=made.locks, expected=expected, order=(RANK, 2 * made.position + made.late))
+
+
+def _moved(stage: Stage, own: str, schema: str) -> Stage:
+    statements = tuple(relocated(text, own, schema) for text in stage.statements)
+    return replace(stage, statements=statements, undo=tuple(relocated(text, own, schema) for text in stage.undo))
 
 
 def _different(fact: Fact, one: Difference, known: Known) -> Step:

@@ -10,9 +10,13 @@ from capliquify_ops.tenants.migration_nodes import kind, strings, walk, words
 
 @dataclass(slots=True)
 class Seen:
-    """What earlier statements of the file did: tables made (nobody uses them yet), tables altered, constraints not validated."""
+    """What earlier statements of the file did: tables made (nobody uses them yet), tables altered, constraints not validated.
+
+    A `temporary` table may bear the name of a live one, which the path finds first.
+    """
 
     created: set[str] = field(default_factory=set)
+    temporary: set[str] = field(default_factory=set)
     altered: set[str] = field(default_factory=set)
     unvalidated: set[tuple[str, str]] = field(default_factory=set)
 
@@ -64,6 +68,8 @@ def _part(part: Any, relation: str, seen: Seen, *, is_new: bool) -> Iterator[Aga
     elif what == "AT_ValidateConstraint":
         if (relation, part.name) in seen.unvalidated:
             yield "validate-in-same-transaction", name
+    elif what == "AT_AlterConstraint" and part.def_.is_enforced and part.def_.alterEnforceability:
+        yield from () if is_new else [("adding-foreign-key-constraint", f"{relation}.{part.def_.conname}")]
     elif what in _LONG:
         if not is_new:
             yield _LONG[what], name

@@ -34,9 +34,9 @@ _REFUSED = {
 }
 _GUARDED = words(
     "search_path role session_authorization lock_timeout statement_timeout idle_in_transaction_session_timeout"
-    " transaction_timeout standard_conforming_strings session_replication_role row_security"
+    " transaction_timeout standard_conforming_strings session_replication_role row_security app.tenant_id"
 )
-"""Settings that the run itself lives by."""
+"""Settings that the run itself lives by; the last one decides whose rows the shared tables show."""
 _LEAVING = words(
     "set_config pg_advisory_lock pg_advisory_lock_shared pg_try_advisory_lock pg_try_advisory_lock_shared pg_advisory_unlock"
     " pg_advisory_unlock_shared pg_advisory_unlock_all"
@@ -50,6 +50,9 @@ _OF_SCHEMA = words(
 )
 _NAMED_BY_NOBODY = {"OBJECT_INDEX", "OBJECT_POLICY", "OBJECT_TABCONSTRAINT", "OBJECT_TRIGGER", "OBJECT_DOMCONSTRAINT"}
 _PARTS = {"OBJECT_COLUMN", "OBJECT_ATTRIBUTE"}
+_LOCKING = {"AlterPolicyStmt": "table", "CreatePolicyStmt": "table", "CreateTrigStmt": "relation", "RenameStmt": "relation"}
+"""What locks a table until the transaction ends, beside ALTER TABLE, and where it names it."""
+_OF_TABLE = {"OBJECT_POLICY", "OBJECT_RULE", "OBJECT_TRIGGER"}
 
 
 def lock_rules(tree: Any, seen: Seen) -> Iterator[Against]:  # noqa: ANN401 -- a node
@@ -61,6 +64,9 @@ def lock_rules(tree: Any, seen: Seen) -> Iterator[Against]:  # noqa: ANN401 -- a
         yield from judge(tree, seen)
     elif what not in _HARMLESS:
         yield "other-statement", what.removesuffix("Stmt")
+    locked = getattr(tree, _LOCKING[what]) if what in _LOCKING else None
+    if locked and locked.relname not in seen.created:
+        seen.altered.add(locked.relname)
     for place in walk(tree):
         yield from _inside(place.value, seen)
 
@@ -70,8 +76,11 @@ def _inside(node: Any, seen: Seen) -> Iterator[Against]:  # noqa: ANN401 -- a no
     match kind(node):
         case "FuncCall" if (name := node.funcname[-1].sval) in _LEAVING:
             yield "session-setting", name
-        case "UpdateStmt" | "DeleteStmt" | "MergeStmt" if (name := node.relation.relname) in seen.altered:
-            yield "backfill-under-lock", name
+        case "UpdateStmt" if node.relation.relname == "pg_settings":
+            yield "session-setting", "pg_settings"
+        case "UpdateStmt" | "DeleteStmt" | "MergeStmt" if seen.altered - seen.created:
+            if (name := node.relation.relname) not in seen.created:
+                yield "backfill-under-lock", name
         case "CreateStmt" if node.relation.relpersistence == "t" and node.oncommit.name != "ONCOMMIT_DROP":
             yield "temporary-table", node.relation.relname
         case "IntoClause" if node.rel.relpersistence == "t" and node.onCommit.name != "ONCOMMIT_DROP":
@@ -83,21 +92,26 @@ def _inside(node: Any, seen: Seen) -> Iterator[Against]:  # noqa: ANN401 -- a no
 
 
 def _create(statement: Any, seen: Seen) -> Iterator[Against]:  # noqa: ANN401 -- a node
+    parents = [each.relname for each in statement.inhRelations or ()] if statement.partbound else []
+    yield from (("rewriting-table", name) for name in parents if name not in seen.created)
     # With IF NOT EXISTS it may have been there, and in use.
     if not statement.if_not_exists:
-        seen.created.add(statement.relation.relname)
-    yield from ()
+        _made(statement.relation, seen)
+
+
+def _made(relation: Any, seen: Seen) -> None:  # noqa: ANN401 -- a node
+    (seen.temporary if relation.relpersistence == "t" else seen.created).add(relation.relname)
 
 
 def _create_as(statement: Any, seen: Seen) -> Iterator[Against]:  # noqa: ANN401 -- a node
     if not statement.if_not_exists:
-        seen.created.add(statement.into.rel.relname)
+        _made(statement.into.rel, seen)
     yield from ()
 
 
 def _select(statement: Any, seen: Seen) -> Iterator[Against]:  # noqa: ANN401 -- a node
     if statement.intoClause:
-        seen.created.add(statement.intoClause.rel.relname)
+        _made(statement.intoClause.rel, seen)
     yield from ()
 
 
@@ -105,7 +119,7 @@ def _index(statement: Any, seen: Seen) -> Iterator[Against]:  # noqa: ANN401 -- 
     table = statement.relation.relname
     if statement.concurrent:
         yield "ban-concurrent-index-creation-in-transaction", table
-    elif table not in seen.created:
+    elif table not in seen.created | seen.temporary:
         yield "require-concurrent-index-creation", table
         seen.altered.add(table)
 
@@ -117,6 +131,8 @@ def _drop(statement: Any, seen: Seen) -> Iterator[Against]:  # noqa: ANN401 -- a
     if what not in _OF_SCHEMA:
         yield "database-wide", what.removeprefix("OBJECT_").lower()
         return
+    if what in _OF_TABLE:
+        seen.altered |= {each[-2].sval for each in statement.objects} - seen.created
     if what in _DROPPED_WITH_DATA:
         names = [each[-1].sval for each in statement.objects]
         yield from (("ban-drop-table", name) for name in names if name not in seen.created)
@@ -152,6 +168,8 @@ def _vacuum(statement: Any, seen: Seen) -> Iterator[Against]:  # noqa: ANN401 --
     del seen
     if statement.is_vacuumcmd:  # else ANALYZE
         yield "maintenance", "VACUUM"
+    elif not statement.rels:
+        yield "database-wide", "ANALYZE without a table"
 
 
 def _setting(statement: Any, seen: Seen) -> Iterator[Against]:  # noqa: ANN401 -- a node

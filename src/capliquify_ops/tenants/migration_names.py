@@ -81,7 +81,9 @@ def name_rules(tree: Any, tenant_schemas: frozenset[str]) -> Iterator[Against]: 
             yield from _judged(strings(place.value.names), is_changed=True)
         elif kind(place.value) == "VariableSetStmt" and kind(place.holder) == "DefElem":
             yield from _function_setting(place.value)
-        elif kind(place.value) == "String" and kind(place.holder) in {"A_Const", "DefElem"}:
+        elif kind(place.value) == "String" and (
+            kind(place.holder) in {"A_Const", "DefElem"} or place.at == ("CreateTrigStmt", "args")
+        ):
             yield from (("other-schema", found) for found in named_in(place.value.sval or "", tenant_schemas))
     if has_lock and reads:
         yield "shared-table", reads[0]
@@ -155,7 +157,7 @@ def _ends_with_a_part(place: Place) -> bool:
 
 def _function_setting(setting: Any) -> Iterator[Against]:  # noqa: ANN401 -- a node
     """A function's own settings: its search_path may be what the migration runs with (FROM CURRENT), or nobody's."""
-    if setting.name in {"role", "session_authorization"}:
+    if (setting.name or "").lower() in {"role", "session_authorization", "app.tenant_id"}:
         yield "session-setting", setting.name
     elif setting.name == "search_path" and setting.kind.name != "VAR_SET_CURRENT":
         named = [getattr(getattr(each, "val", None), "sval", "") for each in setting.args or ()]

@@ -64,7 +64,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         ),
         "rewriting-table": Rule("It rewrites or reads the whole table under a lock."),
         "backfill-under-lock": Rule(
-            "It runs under the lock that an earlier statement took on the table; put it in another file."
+            "An earlier statement locked a table, and holds it for as long as this takes; put it in another file."
         ),
         "lock-table": Rule("It locks the table until the transaction ends."),
         "ban-drop-table": Rule("Its data is gone, and the running release may still use it; allow it once none does."),

@@ -23,6 +23,12 @@ _HOLDERS = 3
 _ERROR_LENGTH = 500
 _QUIET = {"search_path": "pg_catalog, pg_temp"}
 _STANDING = "SELECT current_user::text || ' ' || pg_catalog.current_setting('search_path')"
+_SHADOWED = (
+    "SELECT pg_catalog.min(t.relname::text) FROM pg_catalog.pg_class AS t"
+    " JOIN pg_catalog.pg_class AS o ON o.relname = t.relname AND o.relkind = ANY ('{r,p,v,m,f}')"
+    " JOIN pg_catalog.pg_namespace AS n ON n.oid = o.relnamespace AND n.nspname::text = %(schema)s"
+    " WHERE t.relnamespace = pg_catalog.pg_my_temp_schema() AND t.relkind = 'r'"
+)
 _EXISTS = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace AS n WHERE n.nspname::text = %(schema)s)"
 
 
@@ -33,7 +39,8 @@ class _Busy(OpsError):
 def run_script(session: Session, script: Script, tenant: Tenant, schema: str, *, clock: Clock, statement_ms: int) -> None:
     """Run a file's statements in a schema, for a tenant, as the owner, within the open transaction; the path does not stay.
 
-    Raises what the server refuses, with the line, and TenantConflict where a statement changed the session's role or search_path.
+    Raises what the server refuses, with the line, and TenantConflict where a statement changed the session's role or search_path
+    or made a temporary table of a live one's name.
     """
     settings = {
         "search_path": f"{quoted(schema)}, pg_temp",
@@ -46,9 +53,16 @@ def run_script(session: Session, script: Script, tenant: Tenant, schema: str, *,
     before = session.value(_STANDING)
     for statement in script.statements:
         _run(session, statement, clock, statement_ms)
+    # Here and not at the commit, which a trial never reaches, and where role and path are others.
+    session.script(composed("SET CONSTRAINTS ALL IMMEDIATE"))
     if session.value(_STANDING) != before:
         raise TenantConflict(
             "The file changed the session's role or search_path: nothing was kept.", hint="Leave that to the run."
+        )
+    # The path finds the tenant's own table first: what was meant for the other one was done to it.
+    if shadowed := session.value(_SHADOWED, {"schema": schema}):
+        raise TenantConflict(
+            f"The temporary table {shadowed!r} has the name of a table of the tenant: nothing was kept.", hint="Rename it."
         )
     session.apply(_QUIET)
 

@@ -2,7 +2,7 @@
 -- needs: nothing beyond CONNECT
 -- since: 14
 -- params: schemas text[], roles text[], app text
--- why: each grant to PUBLIC or to some roles in some schemas, and whether the application would miss it
+-- why: each grant to PUBLIC or to some roles in some schemas, and whether the application, or whom the role gave it on to, would miss it
 WITH tenant AS MATERIALIZED (
   SELECT n.oid, n.nspname::text AS name, n.nspowner AS owner, n.nspacl AS acl
   FROM pg_catalog.pg_namespace AS n WHERE n.nspname::text = ANY (%(schemas)s::text[])
@@ -33,7 +33,8 @@ SELECT l.schema, g.name AS role, l.relation, l.attribute, pg_catalog.string_agg(
     SELECT 1 FROM pg_catalog.aclexplode(l.acl) AS y WHERE y.grantee = a.oid AND y.privilege_type = x.privilege_type
     UNION ALL
     SELECT 1 FROM pg_catalog.aclexplode(l.wider) AS y WHERE y.grantee = a.oid AND y.privilege_type = x.privilege_type
-  ))) AS is_needed
+  ))) AS is_needed,
+  pg_catalog.bool_or(g.oid <> 0 AND EXISTS (SELECT 1 FROM pg_catalog.aclexplode(l.acl) AS y WHERE y.grantor = g.oid)) AS is_given_on
 FROM listed AS l
 CROSS JOIN LATERAL pg_catalog.aclexplode(l.acl) AS x
 JOIN grantee AS g ON g.oid = x.grantee
