@@ -140,7 +140,7 @@ class Caller:
 
     def _wait(self, fault: IntegrationFailed, number: int, *, is_repeatable: bool) -> float | None:
         """Return for how long to wait before another try, None when there must be none."""
-        pause = _BACKOFF_S * 2 ** (number - 1) * (0.5 + self._patience.dice())
+        pause = _BACKOFF_S * 2.0 ** (number - 1) * (0.5 + self._patience.dice())
         if isinstance(fault, RateLimited):
             return pause if fault.retry_after_s is None else fault.retry_after_s + pause * 0.1
         return pause if isinstance(fault, ServiceBroken) and is_repeatable else None

@@ -4,7 +4,7 @@
 -- params: at_most int
 -- why: who is connected, as whom, for how long, doing what, and who waits for whom
 SELECT a.pid, coalesce(a.usename, '')::text AS role, coalesce(a.application_name, '') AS application,
-  coalesce(a.client_addr::text, 'local') AS client, coalesce(a.datname = pg_catalog.current_database(), false) AS is_here,
+  coalesce(pg_catalog.host(a.client_addr), 'local') AS client, coalesce(a.datname = pg_catalog.current_database(), false) AS is_here,
   a.state IS NOT NULL AS is_visible, coalesce(a.state, '') AS state,
   coalesce(a.wait_event_type, '') AS wait_type, coalesce(a.wait_event, '') AS wait_event,
   extract(epoch FROM pg_catalog.clock_timestamp() - a.backend_start)::float8 AS connected_s,
