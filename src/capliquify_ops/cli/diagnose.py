@@ -47,7 +47,8 @@ def _show(found: Diagnosis) -> None:
     for number, cause in enumerate(found.causes, 1):
         _show_cause(number, cause)
     for source in found.sources:
-        line(f"  {'asked' if source.answered else 'NO ANSWER'}  {source.name} ({source.elapsed_ms:.0f} ms): {source.says}")
+        state = "asked" if source.answered else "NO ANSWER" if source.is_configured else "not asked"
+        line(f"  {state}  {source.name} ({source.elapsed_ms:.0f} ms): {source.says}")
 
 
 def _show_cause(number: int, cause: Cause) -> None:

@@ -70,8 +70,8 @@ def _leak(activity: Activity, group: Sequence[Backend]) -> Cause:
     wait = f"Wait until it has idled for {age(END_AFTER_S)}, then again: capliquify-ops diagnose {ISSUE}"
     return Cause(
         "leaked transactions",
-        f"{sessions(len(group))} of {whose(oldest)} {'has' if len(group) == 1 else 'have'} left a transaction open without working,"
-        f" for up to {age(oldest.state_s)}: the code forgot to end it, and the pool does not get the connection back.",
+        f"{sessions(len(group))} of {whose(oldest)} left a transaction open up to {age(oldest.state_s)} ago and did nothing"
+        " since: the code forgot to end it, and the pool does not get the connection back.",
         (
             f"last statement: {statement(activity, oldest)}",
             *(f"pid {each.pid} from {each.client}, {each.state} for {age(each.state_s)}" for each in group[:_LINES]),
@@ -88,8 +88,8 @@ def _block(activity: Activity, found: Blocking) -> Cause:
     held = [each for each in activity.locked if each.pid == root.pid and each.granted]
     return Cause(
         "blocked sessions",
-        f"{sessions(len(victims))} {'waits' if len(victims) == 1 else 'wait'} for a lock behind pid {root.pid} of {whose(root)}, which is"
-        f" {root.state or 'not visible'} for {age(root.state_s)}.",
+        f"Behind pid {root.pid} of {whose(root)}, {root.state or 'not visible'} for {age(root.state_s)},"
+        f" {sessions(len(victims))} must wait for a lock.",
         (
             f"pid {root.pid}: {statement(activity, root)}",
             *(f"holds {each.mode} on {each.schema}.{each.relation}" for each in held[:_LINES]),

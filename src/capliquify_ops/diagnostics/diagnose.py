@@ -1,46 +1,71 @@
-"""The issues, asked over one connection that does no harm: read-only, and no statement longer than two seconds."""
+"""The issues: asked read-only, over one connection to the database at a time, with no statement longer than two seconds."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from capliquify_ops.configuration import Limits, Target
 from capliquify_ops.database import SessionLimits, observer
-from capliquify_ops.diagnostics import connection_exhaustion
+from capliquify_ops.diagnostics import connection_exhaustion, service_down
+from capliquify_ops.diagnostics.sources import Asked, ask_together
 from capliquify_ops.model.diagnosis import Cause, Diagnosis, Source
-from capliquify_ops.model.errors import OpsError, TargetUnreachable, UsageError
+from capliquify_ops.model.errors import TargetUnreachable, UsageError
 from capliquify_ops.model.finding import Level
 from capliquify_ops.model.protocols import Clock
 
 ISSUES: Mapping[str, str] = MappingProxyType(
-    {connection_exhaustion.ISSUE: "Who holds the database's connections, and who blocks."}
+    {
+        service_down.ISSUE: "Is the service up; if not, is it the service, its database, or the way to them?",
+        connection_exhaustion.ISSUE: "Who holds the database's connections, and who keeps others waiting?",
+    }
 )
-"""What can be asked, each with one line of what it is about."""
+"""What can be asked, each with its question."""
 _GENTLE = SessionLimits(statement_ms=2_000, lock_ms=200, idle_ms=10_000)
 _NO_SLOT = "has no free connection slot"
+_NOT_CONFIGURED = "the target has no {}: {}"
 
 
 def diagnose(target: Target, limits: Limits, clock: Clock, only: Iterable[str] = ()) -> tuple[Diagnosis, ...]:
-    """Return a diagnosis for each issue, or for those that are named. Raises UsageError for an issue that does not exist."""
+    """Return a diagnosis for each issue, or for those that are named, one after another.
+
+    Raises UsageError for an issue that does not exist.
+    """
     names = tuple(dict.fromkeys(only)) or tuple(ISSUES)
     if strange := set(names) - set(ISSUES):
         raise UsageError(f"There is no issue {min(strange)!r}.", hint=f"One of: {', '.join(ISSUES)}")
-    return tuple(_connections(target, limits, clock) for _ in names)
+    how: Mapping[str, Callable[[Target, Limits, Clock], Diagnosis]] = {
+        service_down.ISSUE: _service,
+        connection_exhaustion.ISSUE: _connections,
+    }
+    return tuple(how[name](target, limits, clock) for name in names)
+
+
+def _service(target: Target, limits: Limits, clock: Clock) -> Diagnosis:
+    del limits  # what is down is no matter of degree
+    answers = ask_together(service_down.questions(target, clock), clock)
+    sources = [asked.source for asked in answers.values()]
+    for key, setting, name in (("service", "base_url", "base_url"), ("database", "database_url_env", "database URL")):
+        if key not in answers:
+            says = _NOT_CONFIGURED.format(name, target.how_to_set(setting))
+            sources.append(Source(key, answered=False, says=says, elapsed_ms=0.0, is_configured=False))
+    # That the service or the database did not answer is what was asked: it is the finding, and no gap.
+    causes = service_down.explain(service_down.rows_of(answers))
+    return _told(service_down.ISSUE, causes, tuple(sources))
 
 
 def _connections(target: Target, limits: Limits, clock: Clock) -> Diagnosis:
-    started = clock.monotonic()
-    try:
+    def ask() -> tuple[connection_exhaustion.ConnectionRows, str]:
         with observer(target.observer_url(), "diagnose", pooled=target.pooled, limits=_GENTLE) as session, session.transaction():
             rows = connection_exhaustion.gather(session, target.roles.app)
-    except OpsError as fault:
-        source = Source("database", answered=False, says=str(fault), elapsed_ms=_since(clock, started))
-        return _told(connection_exhaustion.ISSUE, _without_a_slot(fault), source)
-    source = Source("database", answered=True, says=connection_exhaustion.counts(rows), elapsed_ms=_since(clock, started))
-    return _told(connection_exhaustion.ISSUE, connection_exhaustion.explain(rows, limits), source)
+        return rows, connection_exhaustion.counts(rows)
+
+    asked = ask_together({"database": ask}, clock)["database"]
+    causes = connection_exhaustion.explain(asked.value, limits) if asked.source.answered else _without_a_slot(asked)
+    return _told(connection_exhaustion.ISSUE, causes, (asked.source,))
 
 
-def _without_a_slot(fault: OpsError) -> tuple[Cause, ...]:
+def _without_a_slot(asked: Asked) -> tuple[Cause, ...]:
     """That there was no connection left for the question is the answer."""
+    fault = asked.fault
     if not isinstance(fault, TargetUnreachable) or _NO_SLOT not in fault.what:
         return ()
     why = "The database refuses connections: every slot that this role may use is taken."
@@ -50,15 +75,6 @@ def _without_a_slot(fault: OpsError) -> tuple[Cause, ...]:
     )
 
 
-def _told(issue: str, causes: tuple[Cause, ...], source: Source) -> Diagnosis:
-    if causes:
-        headline = causes[0].why
-    elif source.answered:
-        headline = "Nothing of it was found."
-    else:
-        headline = "It could not be told: nothing answered."
-    return Diagnosis(issue, headline, causes, (source,))
-
-
-def _since(clock: Clock, started: float) -> float:
-    return round((clock.monotonic() - started) * 1000, 1)
+def _told(issue: str, causes: tuple[Cause, ...], sources: tuple[Source, ...]) -> Diagnosis:
+    headline = causes[0].why if causes else "Nothing of it was found, by those that answered."
+    return Diagnosis(issue, headline, causes, sources)

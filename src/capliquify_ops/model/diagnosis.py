@@ -23,12 +23,16 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One thing that was asked: whether it answered, and what it said or why it did not."""
+    """One thing that was asked: whether it answered, and what it said or why it did not.
+
+    What is not `is_configured` was not asked: that is said, and is no fault of anything.
+    """
 
     name: str
     answered: bool
     says: str
     elapsed_ms: float
+    is_configured: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,9 @@ class Diagnosis:
 
     @property
     def is_certain(self) -> bool:
-        """Whether every source that was asked has answered: without that nothing found is no all-clear."""
-        return all(source.answered for source in self.sources)
+        """Whether all that were asked have answered, and any was: without that, nothing found is no all-clear."""
+        asked = [source for source in self.sources if source.is_configured]
+        return bool(asked) and all(source.answered for source in asked)
 
     @property
     def level(self) -> Level | None:

@@ -8,11 +8,10 @@ from capliquify_ops.database import Session, address_of, describe, load, observe
 from capliquify_ops.http_client import Client
 from capliquify_ops.model.errors import ConfigurationInvalid, IntegrationFailed, PrivilegeMissing, TargetUnreachable
 from capliquify_ops.model.record import TargetRef
+from capliquify_ops.observation.health import WELL
 from capliquify_ops.preflight.addresses import require_loopback
 
 OK = 200
-WELL = frozenset({"healthy", "ok", "up", "pass"})
-"""What health endpoints say of themselves when all is well; the contract's word is the first."""
 
 
 def identify(target: Target) -> TargetRef:

@@ -1,0 +1,170 @@
+"""Is the service up, and if not: is it the service, its database, or the way to them?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from capliquify_ops.configuration import Target
+from capliquify_ops.database import SessionLimits, address_of, observer
+from capliquify_ops.diagnostics.sources import Asked, Question
+from capliquify_ops.model.diagnosis import Cause
+from capliquify_ops.model.errors import IntegrationFailed, OpsError, TargetUnreachable
+from capliquify_ops.model.finding import Level
+from capliquify_ops.model.protocols import Clock
+from capliquify_ops.observation.health import Health, read_health
+from capliquify_ops.observation.network import Step, Way, look_at_way
+
+ISSUE = "service-down"
+TIMEOUT_S = 4.0
+"""The runbook's health check is done when this is over; a service that is well answers in a hundredth of it."""
+SLOW_MS = 1_000.0
+"""A health address that takes longer than a second is on its way to a time-out."""
+SOON_DAYS = 14.0
+"""A certificate that ends within two weeks is renewed now: most are renewed thirty days before."""
+_GENTLE = SessionLimits(statement_ms=2_000, lock_ms=200, idle_ms=5_000)
+_AGAIN = f"Then look again: capliquify-ops diagnose {ISSUE}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRows:
+    """What was seen from here; None where it was not asked or did not answer, with the fault beside it."""
+
+    health: Health | None
+    health_fault: OpsError | None
+    way: Way | None
+    has_database: bool
+    database_fault: OpsError | None
+
+
+def questions(target: Target, clock: Clock) -> Mapping[str, Question]:
+    """Return what can be asked of this target: its health address, the way to it, its database."""
+    asked: dict[str, Question] = {}
+    if target.base_url:
+        asked["service"] = lambda: _health(target)
+        asked["way to the service"] = lambda: _way(target, clock)
+    if target.database_url is not None:
+        asked["database"] = lambda: _database(target)
+    return asked
+
+
+def rows_of(answers: Mapping[str, Asked]) -> ServiceRows:
+    """Put the answers together."""
+    service, way, database = (answers.get(name) for name in ("service", "way to the service", "database"))
+    return ServiceRows(
+        service.value if service else None,
+        _fault(service),
+        way.value if way else None,
+        database is not None,
+        _fault(database),
+    )
+
+
+def explain(rows: ServiceRows) -> tuple[Cause, ...]:
+    """Return the probable causes: what explains all that was seen comes first."""
+    found = [
+        _way_is_closed(rows),
+        _database_is_away(rows),
+        _service_is_away(rows),
+        _service_is_unwell(rows),
+        _service_is_slow(rows),
+        _certificate_ends(rows),
+    ]
+    return tuple(cause for cause in found if cause)
+
+
+def _health(target: Target) -> tuple[Health, str]:
+    route = target.profile.routes.get("health")
+    found = read_health(target.base_url, route.path if route else "/", has_document=route is not None, timeout_s=TIMEOUT_S)
+    parts = ", ".join(f"{name}: {said}" for name, said in found.parts.items())
+    return found, f"{found.url} answered {found.status}" + (f" ({parts})" if parts else "")
+
+
+def _way(target: Target, clock: Clock) -> tuple[Way, str]:
+    found = look_at_way(target.base_url, clock.now(), timeout_s=TIMEOUT_S)
+    days = "" if found.certificate_days is None else f", its certificate holds for {found.certificate_days:.0f} days"
+    return found, f"{found.says}{days}"
+
+
+def _database(target: Target) -> tuple[bool, str]:
+    with observer(target.observer_url(), "diagnose", pooled=target.pooled, limits=_GENTLE) as session, session.transaction():
+        is_standby = bool(session.value("SELECT pg_catalog.pg_is_in_recovery()"))
+    return True, f"{address_of(target.observer_url())} answers" + (", as a standby that takes no writes" if is_standby else "")
+
+
+def _fault(asked: Asked | None) -> OpsError | None:
+    if asked is None or asked.source.answered:
+        return None
+    return asked.fault or TargetUnreachable(f"The {asked.source.name} {asked.source.says}.")
+
+
+def _way_is_closed(rows: ServiceRows) -> Cause | None:
+    """A name or a certificate is no fault of the service; where both service and database are away, the way comes first."""
+    if rows.way and rows.way.failed in {Step.NAME, Step.CERTIFICATE}:
+        what = "name" if rows.way.failed is Step.NAME else "certificate"
+        why = f"The service's {what} is at fault, whatever the service does: {rows.way.says}."
+        return Cause(
+            f"{what} of the service", why, (rows.way.says,), f"Mend the {what} at its provider. {_AGAIN}", level=Level.L2
+        )
+    if rows.way and rows.way.failed and rows.database_fault:
+        why = "Neither the service nor its database can be reached from here: that both went at once is less likely than the way."
+        lines = (rows.way.says, rows.database_fault.what)
+        return Cause(
+            "network", why, lines, f"Try from another network, and see the provider's status page. {_AGAIN}", level=Level.L2
+        )
+    return None
+
+
+def _database_is_away(rows: ServiceRows) -> Cause | None:
+    if not rows.database_fault:
+        return None
+    why = "The database does not answer from here" + (
+        ", and the service says that it is unwell." if rows.health and not rows.health.is_well else "."
+    )
+    lines = [rows.database_fault.what, *_says(rows)]
+    return Cause("database", why, tuple(lines), f"{rows.database_fault.hint or 'Look at the server.'} {_AGAIN}", level=Level.L2)
+
+
+def _service_is_away(rows: ServiceRows) -> Cause | None:
+    if not rows.health_fault or (rows.way and rows.way.failed in {Step.NAME, Step.CERTIFICATE}):
+        return None
+    if isinstance(rows.health_fault, IntegrationFailed):
+        why = "Something answers at the service's address, and it is not the service."
+    elif rows.way and rows.way.failed is None:
+        why = "The service accepts connections and does not answer: it hangs, or is overloaded."
+    else:
+        why = "Nothing listens at the service's address: the service is not running."
+    lines = (rows.health_fault.what, *((rows.way.says,) if rows.way else ()))
+    return Cause("service", why, lines, f"Restart the service, and read its last log lines first. {_AGAIN}", level=Level.L2)
+
+
+def _service_is_unwell(rows: ServiceRows) -> Cause | None:
+    """The service says itself that something is wrong, and its database answers from here."""
+    if not rows.health or rows.health.is_well or rows.database_fault:
+        return None
+    here = (
+        "; its database answers from here, so look at the service's own way to it: DATABASE_URL, pool, network"
+        if rows.has_database
+        else ""
+    )
+    why = f"The service answers {rows.health.status} and says that it is not well{here}."
+    return Cause("service unwell", why, _says(rows), f"capliquify-ops diagnose connection-exhaustion. {_AGAIN}", level=Level.L2)
+
+
+def _service_is_slow(rows: ServiceRows) -> Cause | None:
+    if not rows.health or not rows.health.is_well or rows.health.elapsed_ms <= SLOW_MS:
+        return None
+    why = f"The health address took {rows.health.elapsed_ms:.0f} ms: what asks less patiently takes the service for down."
+    return Cause("slow health", why, _says(rows), f"capliquify-ops diagnose connection-exhaustion. {_AGAIN}", level=Level.L1)
+
+
+def _certificate_ends(rows: ServiceRows) -> Cause | None:
+    days = rows.way.certificate_days if rows.way else None
+    if days is None or days > SOON_DAYS:
+        return None
+    why = f"The service's certificate holds for {days:.0f} more days: after that no client accepts it."
+    return Cause("certificate ends", why, (f"{days:.1f} days left",), "Renew it, and find out why nothing did.", level=Level.L1)
+
+
+def _says(rows: ServiceRows) -> tuple[str, ...]:
+    if not rows.health:
+        return ()
+    return (f"{rows.health.url} answered {rows.health.status}", *(f"{name}: {said}" for name, said in rows.health.parts.items()))
