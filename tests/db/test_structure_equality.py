@@ -215,6 +215,13 @@ def test_a_kept_structure_is_the_yardstick_whatever_most_tenants_are(database, r
     assert "1 equal" in found["column sales.channel"].witness.lines
 
 
+def test_the_registrys_schema_is_no_template(observer_url, roles, profile, fleet):
+    """What is shared by all is refused as what each must equal: a repair would take every table for one too many."""
+    del fleet
+    with pytest.raises(UsageError, match="public holds the registry"):
+        _check(observer_url, roles, profile, template="public")
+
+
 def test_a_structure_of_another_server_is_refused(observer_url, roles, profile, fleet, kept):
     """Servers word definitions differently: a file of another major version would find what is not there."""
     with pytest.raises(UsageError, match="was written on PostgreSQL 13"):

@@ -22,12 +22,13 @@ from capliquify_ops.integrity.structure_groups import (
     summary,
 )
 from capliquify_ops.integrity.structure_template import Template
-from capliquify_ops.model.errors import TenantConflict
+from capliquify_ops.model.errors import TenantConflict, UsageError
 from capliquify_ops.model.finding import Evidence, Finding, Scalar, Subject, SubjectKind, Witness
 from capliquify_ops.model.names import check_id
 from capliquify_ops.model.outcome import Grade, Outcome, Severity
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.tenants.fingerprint import definitions, fleet_fingerprints, tenant_fingerprint
+from capliquify_ops.tenants.registry import registry_names
 from capliquify_ops.tenants.registry_columns import fill_registry
 from capliquify_ops.tenants.structure import Definition, Difference, differences
 
@@ -49,13 +50,17 @@ def measure(session: Session, *, profile: Profile, roles: Roles, template: str |
     """Read the fleet, within the session's open transaction.
 
     Raises PrivilegeMissing when the registry is not fully readable, TenantConflict when the template does not exist,
-    UsageError when it was written on a server of another major version.
+    UsageError when it is the registry's schema or was written on a server of another major version.
     """
     require_registry(session, profile.registry, roles.owner)
     query = fill_registry(load("capliquify_ops.integrity", "structure_equality").text, profile.registry)
     live = session.rows(query, _Live)
     digests = {found.schema.name: found.digest for found in fleet_fingerprints(session)}
     tenants = tuple(Structure(row.slug, row.schema_name, row.age_s, digests.get(row.schema_name, "")) for row in live)
+    if template == registry_names(profile.registry.table)["registry_schema"]:
+        raise UsageError(
+            f"{template} holds the registry: no tenant must equal it.", hint="Name a tenant's schema, or one made for this."
+        )
     baseline, schema = _baseline(session, tenants, template)
     expected = template.definitions if isinstance(template, Template) else None
     compared = _compare(session, tenants, baseline, lambda: definitions(session, schema) if expected is None else expected)
