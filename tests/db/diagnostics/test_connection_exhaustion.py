@@ -193,7 +193,7 @@ def test_a_database_that_does_not_answer_is_unknown(profile, roles):
     [diagnosis] = diagnose(target, load_limits(), SystemClock(), [connection_exhaustion.ISSUE])
     assert (diagnosis.is_wrong, diagnosis.is_certain) == (False, False)
     assert "cannot be reached" in diagnosis.sources[0].says
-    with pytest.raises(UsageError, match="One of: service-down, connection-exhaustion"):
+    with pytest.raises(UsageError, match="One of: service-down, connection-exhaustion, cross-tenant-access"):
         diagnose(target, load_limits(), SystemClock(), ["nonsense"])
 
 

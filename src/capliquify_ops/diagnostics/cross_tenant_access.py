@@ -1,0 +1,75 @@
+"""By which ways can one tenant reach another's rows? What the catalogue and the connection itself show of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from capliquify_ops.configuration import Limits, Target
+from capliquify_ops.database import Session
+from capliquify_ops.integrity import (
+    access_rights,
+    cross_references,
+    function_safety,
+    identifier_safety,
+    session_pooling,
+    shadowed_objects,
+)
+from capliquify_ops.integrity.fleet_check import check_fleet
+from capliquify_ops.model.diagnosis import Cause, Source
+from capliquify_ops.model.finding import Finding, Level
+from capliquify_ops.model.outcome import Outcome, Severity
+from capliquify_ops.model.protocols import Clock
+
+ISSUE = "cross-tenant-access"
+WAYS: Mapping[str, str] = {
+    session_pooling.CHECK: "Set the path in each transaction with SET LOCAL, or go around the pooler.",
+    identifier_safety.CHECK: "Take the setting back, and end the sessions that began with it.",
+    access_rights.CHECK: "Take the rights back: capliquify-ops fleet repair access_rights --plan",
+    cross_references.CHECK: "Look at what was read through it, then drop it.",
+    function_safety.CHECK: "Pin the path of the function: capliquify-ops fleet repair function_safety --plan",
+    shadowed_objects.CHECK: "Bring the tenants up to date that read the shared object: capliquify-ops fleet repair --plan",
+}
+"""Checks whose findings are such ways, those that need no further step first, each with what closes it."""
+_SEVERE = (Severity.CRITICAL, Severity.HIGH)
+_LINES = 5
+
+
+def gather(session: Session, target: Target, limits: Limits, clock: Clock) -> tuple[Finding, ...]:
+    """Make the checks, each in transactions of its own."""
+    return check_fleet(session, limits, clock, profile=target.profile, roles=target.roles, only=WAYS)
+
+
+def explain(findings: Iterable[Finding]) -> tuple[Cause, ...]:
+    """Return a cause for each way that is open: the critical ones first, and of these what needs no further step.
+
+    All of it is for the highest level: whoever is on call does not decide alone whether customers' rows were seen.
+    """
+    places = list(WAYS)
+    open_ = [each for each in findings if each.outcome is Outcome.FAILING and each.severity in _SEVERE]
+    open_.sort(
+        key=lambda each: (_SEVERE.index(each.severity), places.index(each.check), -(each.tenants.count if each.tenants else 0))
+    )
+    return tuple(_cause(each) for each in open_)
+
+
+def sources(findings: Sequence[Finding]) -> tuple[Source, ...]:
+    """Return what each check said, and which could not tell."""
+    return tuple(_source(name, [each for each in findings if each.check == name]) for name in WAYS)
+
+
+def _cause(finding: Finding) -> Cause:
+    tenants = finding.tenants.sample if finding.tenants else ()
+    suspend = "If rows were seen: capliquify-ops tenant suspend SLUG. " if tenants else ""
+    return Cause(
+        f"{finding.check}: {finding.subject.name}",
+        finding.why,
+        finding.witness.lines[:_LINES] if finding.witness else (),
+        f"{suspend}{WAYS[finding.check]} Then: capliquify-ops diagnose {ISSUE}",
+        tenants=tenants,
+        level=Level.L3,
+    )
+
+
+def _source(name: str, findings: Sequence[Finding]) -> Source:
+    unknown = [each.why for each in findings if each.outcome in {Outcome.INCONCLUSIVE, Outcome.ERROR}]
+    failing = sum(each.outcome is Outcome.FAILING for each in findings)
+    says = unknown[0] if unknown else f"{failing} at fault" if failing else findings[0].why
+    return Source(name, answered=not unknown, says=says, elapsed_ms=findings[0].evidence.elapsed_ms)
