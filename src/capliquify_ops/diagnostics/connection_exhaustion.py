@@ -40,7 +40,7 @@ def explain(rows: ConnectionRows, limits: Limits) -> tuple[Cause, ...]:
     activity = rows.activity
     ranked = [
         *((len(group), _leak(activity, group)) for group in _leaking(activity, limits.number("idle_in_transaction_s"))),
-        *((len(each.victims), _block(activity, each)) for each in blocking_roots(activity.backends)),
+        *((len(each.victims), _block(activity, each)) for each in _blocking(activity)),
     ]
     ranked.sort(key=lambda each: -each[0])
     near = [scope for scope in rows.scopes if scope.used > limits.number("connections_used_ratio") * scope.usable]
@@ -63,6 +63,11 @@ def _leaking(activity: Activity, limit_s: float) -> Iterator[Sequence[Backend]]:
     ]
     for _, group in _grouped(idle, lambda each: (each.role, each.application, statement(activity, each))):
         yield sorted(group, key=lambda each: -(each.state_s or 0))
+
+
+def _blocking(activity: Activity) -> list[Blocking]:
+    """Return who keeps sessions of this database waiting; those of others have an operator of their own."""
+    return [each for each in blocking_roots(activity.backends) if any(victim.is_here for victim in each.victims)]
 
 
 def _leak(activity: Activity, group: Sequence[Backend]) -> Cause:

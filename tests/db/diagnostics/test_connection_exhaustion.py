@@ -100,6 +100,14 @@ def test_leaked_transactions_are_named_with_their_code_and_tenant(found, client,
     assert found().causes == (), "below five minutes it is none"
 
 
+def test_another_databases_sessions_are_not_this_ones_leaks(found, server):
+    """Whoever idles in another database of the server counts among its connections, and is no leak of this one."""
+    with psycopg.connect(server.url("superuser", "postgres").reveal(), application_name="elsewhere") as other:
+        other.execute("SELECT 1")
+        time.sleep(0.05)
+        assert [cause for cause in found(idle_in_transaction_s=0.01).causes if "elsewhere" in cause.why] == []
+
+
 def test_what_ends_a_leak_ends_that_session_alone(found, client, monkeypatch, superuser_url):
     """The next command ends the session that leaks; after it has gone on working, or has gone, the same command ends nobody."""
     monkeypatch.setattr(connection_exhaustion, "END_AFTER_S", 0.01)
@@ -107,6 +115,7 @@ def test_what_ends_a_leak_ends_that_session_alone(found, client, monkeypatch, su
     leak.execute("SELECT 1")
     time.sleep(0.05)
     [cause] = found(idle_in_transaction_s=0.01).causes
+    assert "backend_start = '20" in cause.next_command, "a process id is used again"
     with psycopg.connect(superuser_url.reveal(), autocommit=True) as superuser:
         leak.commit()
         assert superuser.execute(cause.next_command).fetchall() == []
