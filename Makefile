@@ -8,7 +8,7 @@ SIZE ?= full
 # Programs are started hundreds of times: where nothing may be kept, each start would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: readiness test lint format bench proof-lifecycle proof-integrity proof-isolation lock system clean help
+.PHONY: readiness test lint format bench proof-lifecycle proof-integrity proof-diagnostics proof-isolation lock system clean help
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -53,6 +53,9 @@ proof-lifecycle: $(READY) ## interrupt every lifecycle verb everywhere; resumabl
 proof-integrity: $(READY) ## fleets with faults planted at random: each found, none invented; resumable, see docs/reference/proof-integrity.md
 	@$(BIN)/python -m pytest tests/db tests/unit tests/browser -m whole --whole --ignore tests/db/definitions --quiet
 	@$(BIN)/python tests/proof/fleet_integrity.py --fleets 100 --state .proof/fleet-integrity.json
+
+proof-diagnostics: $(READY) ## every fault of an outside service, and each condition that a diagnosis names, caused for real
+	@$(BIN)/python -m pytest tests/unit/integrations tests/unit/diagnostics tests/db/diagnostics tests/reference/diagnostics --whole --quiet
 
 proof-isolation: $(READY) ## every fault and unwell service against every security check; resumable, writes docs/reference/proof-isolation.md
 	@$(BIN)/python tests/reference/isolation/proof.py

@@ -1,9 +1,11 @@
 """A client for one base address. It never follows a redirect: an answer from another host is not the target's."""
 
 import json
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -36,11 +38,17 @@ class Response:
         """Return the body as JSON. Raises IntegrationFailed when it is something else, such as an HTML page."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             kind = self.headers.get("content-type", "no content type")
             raise IntegrationFailed(
                 f"{self.method} {self.path} answered {self.status} with {kind}, not JSON.", hint="Check base_url."
             ) from None
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Return what certificates are checked with: to read it takes longer than most requests, so it is read once."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class Client:
@@ -63,6 +71,7 @@ class Client:
             timeout=timeout_s,
             follow_redirects=False,
             trust_env=False,
+            verify=_trusted(),
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
         )
 

@@ -49,7 +49,7 @@ class Answer:
     """A good answer: `json` is None where the service sends no body. Header names are lower case."""
 
     status: int
-    json: Any
+    json: Any = field(repr=False)
     headers: Mapping[str, str]
     text: str = field(default="", repr=False)
 
