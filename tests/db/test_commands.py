@@ -293,6 +293,7 @@ def test_a_terminal_of_few_characters(run, configured):
     assert json.loads(run("signoff", "status", "--json", **environment).stdout)["verdict"] == "not_ready"
 
 
+@pytest.mark.whole
 def test_a_run_that_measures_nothing_is_no_success(run, configured):
     """--measured-only with --collect-only leaves no record and ends with 11, whatever an earlier run has left."""
     assert run("readiness", "--measured-only", "-k", "registry_catalogue").returncode == 0

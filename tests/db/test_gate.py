@@ -423,6 +423,7 @@ def test_a_url_of_some_other_product_is_no_reason_to_stop(gate):
     assert url not in gate.output.replace(f"print({url!r})", "")
 
 
+@pytest.mark.whole
 def test_known_security_records_are_used_again_only_where_nobody_asked(gate):
     """`readiness` runs a security check again unless it passed on this very target; one that is named is always run."""
     suites = {

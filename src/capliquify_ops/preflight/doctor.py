@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from capliquify_ops.configuration import Limits, Target
-from capliquify_ops.database import Server, Session, address_of, describe, observer, operator
+from capliquify_ops.database import Server, Session, address_of, describe, fill, observer, operator
 from capliquify_ops.integrity import capacity, migration_ledgers, registry_catalogue, sequence_health, session_pooling
 from capliquify_ops.integrity.fleet_check import check_fleet
 from capliquify_ops.model.errors import OpsError
@@ -12,6 +12,7 @@ from capliquify_ops.model.outcome import Outcome
 from capliquify_ops.model.protocols import Clock
 from capliquify_ops.preflight.addresses import require_loopback
 from capliquify_ops.preflight.identify import require_registry, require_service
+from capliquify_ops.tenants.registry import registry_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,12 @@ def _registry(target: Target, session: Session) -> Answer:
 
 def _foretold(target: Target, session: Session, limits: Limits, clock: Clock) -> Iterator[Answer]:
     """Make the checks that a missing grant or setting would leave without an answer, and say which it is."""
+    with session.transaction():
+        names = registry_names(target.profile.registry.table)
+        is_empty = not session.value(fill('SELECT EXISTS (SELECT 1 FROM :"registry_schema".:"registry_table")', names))
+    if is_empty:
+        yield Answer("checks", good=True, says="no tenant is registered yet: what they need is said once there is one")
+        return
     found = check_fleet(session, limits, clock, profile=target.profile, roles=target.roles, only=FORETOLD)
     for name in FORETOLD:
         unknown = [each for each in found if each.check == name and each.outcome in {Outcome.INCONCLUSIVE, Outcome.ERROR}]

@@ -165,6 +165,7 @@ def test_an_interrupt_counts_also_where_it_was_ignored(run):
     run.nothing_left()
 
 
+@pytest.mark.whole
 def test_a_killed_command_takes_pytest_down_with_it(run):
     """SIGKILL of the command interrupts pytest; nothing runs on."""
     process = run.start_blocked()

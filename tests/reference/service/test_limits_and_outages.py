@@ -103,6 +103,7 @@ def test_sigterm_ends_the_service_gracefully() -> None:
         wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
 
 
+@pytest.mark.whole
 def test_a_dead_worker_is_replaced_and_its_counts_stay() -> None:
     """When a worker is killed another one takes its place, and no counter goes backwards."""
     with run() as running:
