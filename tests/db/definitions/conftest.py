@@ -38,7 +38,11 @@ def _oracle(url, programs, major):
 
 
 @pytest.fixture(
-    scope="session", params=[pytest.param(major, marks=pytest.mark.xdist_group(f"oracle_{major}")) for major in (18, 15)]
+    scope="session",
+    params=[
+        pytest.param(18, marks=pytest.mark.xdist_group("oracle_18")),
+        pytest.param(15, marks=[pytest.mark.xdist_group("oracle_15"), pytest.mark.whole]),
+    ],
 )
 def oracle(request, server):
     """Two empty databases of a server, once with 18 and once with 15."""

@@ -11,7 +11,7 @@ import pytest
 from capliquify_ops.database import fill
 from capliquify_ops.tenants.ownership import as_owner
 
-SAMPLE = 6
+SAMPLE = 4
 
 
 def _matrix():
