@@ -1,4 +1,7 @@
-"""By which ways can one tenant reach another's rows? What the catalogue and the connection itself show of it."""
+"""By which ways can one tenant reach another's rows? What the catalogue shows of it, over the one connection of a diagnosis.
+
+Whether a pooler swaps sessions takes more than one to find out: that is the check session_pooling.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -9,7 +12,6 @@ from capliquify_ops.integrity import (
     cross_references,
     function_safety,
     identifier_safety,
-    session_pooling,
     shadowed_objects,
 )
 from capliquify_ops.integrity.fleet_check import check_fleet
@@ -20,7 +22,6 @@ from capliquify_ops.model.protocols import Clock
 
 ISSUE = "cross-tenant-access"
 WAYS: Mapping[str, str] = {
-    session_pooling.CHECK: "Set the path in each transaction with SET LOCAL, or go around the pooler.",
     identifier_safety.CHECK: "Take the setting back, and end the sessions that began with it.",
     access_rights.CHECK: "Take the rights back: capliquify-ops fleet repair access_rights --plan",
     cross_references.CHECK: "Look at what was read through it, then drop it.",

@@ -22,7 +22,7 @@ ISSUES: Mapping[str, str] = MappingProxyType(
 """What can be asked, each with its question."""
 _GENTLE = SessionLimits(statement_ms=2_000, lock_ms=200, idle_ms=10_000)
 _CHECKS_S = 20.0
-"""Six checks of 10,000 tenants take about four seconds on two cores."""
+"""Five checks of 10,000 tenants take about four seconds on two cores."""
 _NO_SLOT = "has no free connection slot"
 _NOT_CONFIGURED = "the target has no {}: {}"
 

@@ -1,5 +1,6 @@
 """cross-tenant-access: each way from one tenant to another provoked on a real server, named first where it is the worst, and gone."""
 
+import psycopg
 import pytest
 
 from capliquify_ops.configuration import Target, TargetClass, load_limits, load_profile
@@ -64,6 +65,19 @@ def test_a_way_is_named_and_gone(found, owner, two, check):
     assert "tenant suspend" in cause.next_command
     owner(closed)
     assert found().causes == ()
+
+
+def test_it_opens_one_connection(found, monkeypatch):
+    """A server that is nearly full is not filled up by the question."""
+    opened, connect = [], psycopg.connect
+
+    def counted(*given, **named):
+        opened.append(given)
+        return connect(*given, **named)
+
+    monkeypatch.setattr(psycopg, "connect", counted)
+    assert found().is_certain
+    assert len(opened) == 1
 
 
 def test_the_worst_comes_first(found, owner):
