@@ -67,8 +67,9 @@ def test_a_way_is_named_and_gone(found, owner, two, check):
     assert found().causes == ()
 
 
-def test_it_opens_one_connection(found, monkeypatch):
+def test_it_opens_one_connection(found, two, monkeypatch):
     """A server that is nearly full is not filled up by the question."""
+    del two
     opened, connect = [], psycopg.connect
 
     def counted(*given, **named):
