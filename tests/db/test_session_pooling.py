@@ -167,6 +167,15 @@ def test_whoever_gets_a_mark_is_none_the_worse(pooler, found):
     assert meanings() == before
 
 
+@pytest.mark.parametrize("blanks", [0, 1, 2])
+def test_a_path_that_ends_with_blanks_is_no_mark(found, observer_url, blanks):
+    """A path that is written with blanks behind it, as in a configuration file, is nobody's leak."""
+    url = Secret(f"{observer_url.reveal()}&options=-csearch_path%3Dpublic{'%5C%20' * blanks}")
+    with observer(url, "test") as session:
+        assert session._connection.execute("SHOW search_path").fetchone() == (f"public{' ' * blanks}",)
+    assert found(url).outcome is Outcome.HEALTHY
+
+
 class Client:
     """A client of the probe that is answered as planned."""
 

@@ -1,7 +1,7 @@
 """Whether what is set for a session stays with it, seen from both ends of a few sessions.
 
-Each client sets its session's search_path to what it was, with one blank more than the client before: a mark that means the
-same to whoever gets it. Nothing else is changed, and the marks are taken back.
+Each client sets its session's search_path to what it was, with another number of blanks behind it: a mark that means the same
+to whoever gets it. Nothing else is changed, and the marks are taken back.
 """
 
 import os
@@ -97,7 +97,7 @@ def probe_pooling(like: psycopg.Connection[Any]) -> Pooling:
     with translated(), ExitStack() as stack:
         clients = [stack.enter_context(_another(like)) for _ in range(2)]
         stack.enter_context(_patience(clients))
-        tally = _Tally(clients[0].read()[1].rstrip(" "))
+        tally = _Tally(clients[0].read()[1])
         _mark(tally, clients)
         _take_turns(tally, clients)
         _come_back(tally, clients, like)
@@ -109,9 +109,12 @@ def probe_pooling(like: psycopg.Connection[Any]) -> Pooling:
 
 
 def _mark(tally: _Tally, clients: list[_Client]) -> None:
-    for place, client in enumerate(clients, 1):
-        client.mark = tally.plain + " " * place
-        client.connection.execute(_MARK, [client.mark])
+    """Let each client set a path of its own: not the one that was there, which may end with blanks itself."""
+    bare = tally.plain.rstrip(" ")
+    marks = [mark for mark in (f"{bare} ", f"{bare}  ", f"{bare}   ") if mark != tally.plain]
+    for client, mark in zip(clients, marks, strict=False):
+        client.mark = mark
+        client.connection.execute(_MARK, [mark])
 
 
 def _take_turns(tally: _Tally, clients: list[_Client]) -> None:
