@@ -27,6 +27,9 @@ KINDS = {
     ),
     "duplicate index sales.again": 'CREATE INDEX again ON :"b".sales (channel)',
     "duplicate index products.key": 'CREATE INDEX key ON :"b".products (id)',
+    "duplicate index sales.wide_too": (
+        'CREATE INDEX wide ON :"b".sales (quantity) INCLUDE (customer); CREATE INDEX wide_too ON :"b".sales (quantity) INCLUDE (customer)'
+    ),
 }
 """By the subject of the finding: what the owner runs."""
 DIFFERENT = (

@@ -33,9 +33,10 @@ twin (relation, oid) AS MATERIALIZED (
   CROSS JOIN LATERAL pg_catalog.unnest(g.oids) AS u (oid)
 ),
 index (oid, relation, name, is_removable, method, keys) AS (
-  -- Removable is what nothing else needs: no unique rule, no constraint, no identity or order of rows, and no column that rides along.
+  -- Removable is what nothing else needs: no unique rule, no constraint, no identity or order of rows. Columns that ride along are among
+  -- the keys that both have.
   SELECT t.oid, t.relation, c.relname::text,
-    NOT (i.indisunique OR i.indisexclusion OR i.indisreplident OR i.indisclustered) AND i.indnatts = i.indnkeyatts,
+    NOT (i.indisunique OR i.indisexclusion OR i.indisreplident OR i.indisclustered),
     c.relam, ROW(i.indkey::text, i.indclass, i.indcollation, i.indoption::text, i.indnkeyatts)
   FROM twin AS t
   JOIN pg_catalog.pg_index AS i ON i.indexrelid = t.oid
