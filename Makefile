@@ -27,7 +27,7 @@ readiness: $(READY) ## measure the embedded stack and write the sign-off report
 
 test: $(READY) system ## the project's own tests
 	@base=$$(sh tools/scratch-folder) && trap 'rm -rf "$$base"' EXIT && trap 'exit 130' INT TERM HUP && \
-	  TMPDIR="$$base" $(BIN)/python -m pytest tests --numprocesses 2 --dist loadgroup --basetemp "$$base/pytest" -r s
+	  TMPDIR="$$base" $(BIN)/python -m pytest tests --numprocesses 2 --dist loadgroup --basetemp "$$base/pytest" -r sfE
 
 system:
 	@sh tools/system-packages chromium pgbouncer
