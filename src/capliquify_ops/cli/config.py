@@ -2,7 +2,7 @@
 
 from capliquify_ops.cli.options import AsJson, ConfigFile, TargetName, settings_of
 from capliquify_ops.cli.output import document, line
-from capliquify_ops.configuration import Settings, Target
+from capliquify_ops.configuration import Integration, Settings, Target
 from capliquify_ops.database import masked
 from capliquify_ops.model.errors import ConfigurationInvalid
 from capliquify_ops.model.secret import Secret
@@ -61,8 +61,17 @@ def _shown(target: Target) -> dict[str, str]:
         "pooled": "true" if target.pooled else "",
         "roles": f"{target.roles.owner}, {target.roles.app}, {target.roles.observer}, {target.roles.operator}",
         "identity": target.identity.provider,
-        "missing": " ".join(target.missing),
+        "integrations": "; ".join(_integration(name, each) for name, each in target.integrations.items()),
+        "missing": " ".join([*target.missing, *(each.missing for each in target.integrations.values() if each.missing)]),
     }
+
+
+def _integration(name: str, found: Integration) -> str:
+    """Show a service's options; of its secrets only that they are here."""
+    given = [f"{key} {value}" for key, value in found.options.items() if value] + [
+        f"{key} {found.secrets[key]}" for key in found.secrets
+    ]
+    return f"{name} ({', '.join(given)})" if given else name
 
 
 def _masked(url: Secret | None) -> str:

@@ -31,6 +31,15 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Integration:
+    """An outside service of a target. `options` are texts, empty where not given; `missing` says which secret is not here."""
+
+    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    secrets: Mapping[str, Secret] = field(default_factory=lambda: MappingProxyType({}))
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One system under measurement. Absent URLs mean that what needs them is not run.
 
@@ -47,6 +56,7 @@ class Target:
     pooled: bool = False
     roles: Roles = field(default_factory=Roles)
     identity: Identity = field(default_factory=Identity)
+    integrations: Mapping[str, Integration] = field(default_factory=lambda: MappingProxyType({}))
     missing: tuple[str, ...] = ()
 
     def require_complete(self) -> "Target":

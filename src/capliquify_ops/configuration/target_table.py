@@ -6,18 +6,18 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from capliquify_ops.configuration.identity_table import parse_identity
+from capliquify_ops.configuration.integration_table import parse_integrations
 from capliquify_ops.configuration.nearest import nearest, unknown
 from capliquify_ops.configuration.profile import load_profile
-from capliquify_ops.configuration.secret_file import read_secret_file, require_file_name
+from capliquify_ops.configuration.secret_setting import read_secret, spellings
 from capliquify_ops.configuration.target import Target, TargetClass
 from capliquify_ops.model.errors import ConfigurationInvalid
 from capliquify_ops.model.roles import Roles
-from capliquify_ops.model.secret import Secret
 
 _SECRETS = ("database_url", "operator_url")
 _KNOWN = frozenset(
-    {"class", "app_role", "base_url", "profile", "prometheus_url", "pooled", "identity", "roles"}
-    | {f"{key}{suffix}" for key in _SECRETS for suffix in ("", "_env", "_file")}
+    {"class", "app_role", "base_url", "profile", "prometheus_url", "pooled", "identity", "roles", "integrations"}
+    | spellings(_SECRETS)
 )
 
 
@@ -29,7 +29,7 @@ def parse_target(name: str, row: object, *, where: str, folder: Path, env: Mappi
     for key in row:
         if key not in _KNOWN:
             raise unknown("key", key, _KNOWN, at)
-    (database_url, no_database), (operator_url, no_operator) = (_secret(row, key, at, folder, env) for key in _SECRETS)
+    (database_url, no_database), (operator_url, no_operator) = (read_secret(row, key, at, folder, env) for key in _SECRETS)
     return Target(
         name=name,
         kind=_class(row.get("class", TargetClass.PRODUCTION.value), at),
@@ -41,6 +41,7 @@ def parse_target(name: str, row: object, *, where: str, folder: Path, env: Mappi
         pooled=_flag(row, "pooled", at),
         roles=_roles(row, at),
         identity=parse_identity(row.get("identity", {}), f"{at}.identity", folder),
+        integrations=parse_integrations(row.get("integrations", {}), f"{at}.integrations", folder, env, _http),
         missing=tuple(filter(None, (no_database, no_operator))),
     )
 
@@ -77,40 +78,10 @@ def _http(url: str, at: str) -> str:
     if not usable:
         raise ConfigurationInvalid(f"{at} is not an http or https address.")
     if parts.username or parts.password:
-        raise ConfigurationInvalid(f"{at} carries a user or password.", hint="Put credentials into targets.*.identity.")
+        raise ConfigurationInvalid(
+            f"{at} carries a user or password.", hint="Put credentials into targets.*.identity or targets.*.integrations."
+        )
     return url.rstrip("/")
-
-
-def _secret(row: Mapping[str, object], key: str, at: str, folder: Path, env: Mapping[str, str]) -> tuple[Secret | None, str]:
-    """Return a connection string, or why it is not here (variable, file): only who chooses this target needs it."""
-    given = [suffix for suffix in ("", "_env", "_file") if f"{key}{suffix}" in row]
-    if not given:
-        return None, ""
-    if len(given) > 1:
-        raise ConfigurationInvalid(f"{at} gives {key} twice.", hint=f"Keep one of {key}, {key}_env, {key}_file.")
-    value, named = _text(row, f"{key}{given[0]}", at), f"{at}.{key}{given[0]}"
-    if given[0] == "_env":
-        return _from_variable(value, named, env)
-    if given[0] == "_file":
-        return _from_file(value, named, folder)
-    return Secret(value), ""
-
-
-def _from_variable(name: str, at: str, env: Mapping[str, str]) -> tuple[Secret | None, str]:
-    if not name.isidentifier():
-        hint = f"For the URL itself: {at.rpartition('.')[2].removesuffix('_env')}."
-        raise ConfigurationInvalid(f"{at} must be the name of a variable.", hint=hint)
-    if not env.get(name):
-        return None, f"{at} names the variable {name!r}, which is not set."
-    return Secret(env[name]), ""
-
-
-def _from_file(name: str, at: str, folder: Path) -> tuple[Secret | None, str]:
-    require_file_name(name, at)
-    try:
-        return Secret(read_secret_file(folder / name, at)), ""
-    except ConfigurationInvalid as error:
-        return None, str(error)
 
 
 def _roles(row: Mapping[str, object], at: str) -> Roles:

@@ -23,7 +23,13 @@ def require_loopback(target: Target) -> None:
 
 
 def _hosts(target: Target) -> Iterator[tuple[str, str]]:
-    for setting, secret in (("database_url", target.database_url), ("operator_url", target.operator_url)):
+    pooler = target.integrations.get("pgbouncer")
+    console = pooler.secrets.get("url") if pooler else None
+    for setting, secret in (
+        ("database_url", target.database_url),
+        ("operator_url", target.operator_url),
+        ("integrations.pgbouncer", console),
+    ):
         if secret is not None:
             if "service" in parts(secret):
                 yield setting, "a service of libpq's, whose address is not in it"
@@ -33,6 +39,10 @@ def _hosts(target: Target) -> Iterator[tuple[str, str]]:
     for setting, url in (("base_url", target.base_url), ("prometheus_url", target.prometheus_url)):
         if url:
             yield setting, urlsplit(url).hostname or ""
+    for name, integration in target.integrations.items():
+        if "base_url" in integration.options:
+            url = integration.options["base_url"]
+            yield f"integrations.{name}", urlsplit(url).hostname or "" if url else "the service itself"
 
 
 def is_loopback(host: str) -> bool:
