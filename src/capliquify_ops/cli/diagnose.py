@@ -7,9 +7,10 @@ import typer
 
 from capliquify_ops.cli.options import AsJson, ConfigFile, TargetName, settings_of
 from capliquify_ops.cli.output import document, line
-from capliquify_ops.configuration.system import SystemClock
+from capliquify_ops.configuration.system import SystemClock, dice
 from capliquify_ops.diagnostics.diagnose import ISSUES
 from capliquify_ops.diagnostics.diagnose import diagnose as ask
+from capliquify_ops.diagnostics.inquiry import Inquiry
 from capliquify_ops.model.decision import ExitCode
 from capliquify_ops.model.diagnosis import Cause, Diagnosis
 from capliquify_ops.model.finding import Level
@@ -32,7 +33,7 @@ def diagnose(
     settings = settings_of(config)
     chosen = settings.target(target, observing=True)
     require_loopback(chosen)
-    found = ask(chosen, settings.limits, SystemClock(), issue or ())
+    found = ask(Inquiry(chosen, settings.limits, SystemClock(), dice), issue or ())
     if json:
         document({"target": chosen.name, "diagnoses": found})
     else:

@@ -3,6 +3,7 @@
 import getpass
 import os
 import platform
+import random
 import secrets
 import time
 import uuid
@@ -69,3 +70,8 @@ def this_actor() -> str:
     except (KeyError, OSError):
         user = f"uid {os.getuid()}"
     return f"{user}@{platform.node()}"
+
+
+def dice() -> float:
+    """Return a number from 0 to 1: callers that failed together come back apart."""
+    return random.random()  # noqa: S311 -- nothing depends on nobody guessing it

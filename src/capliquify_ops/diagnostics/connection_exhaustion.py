@@ -7,18 +7,27 @@ from typing import TypeVar
 
 from capliquify_ops.configuration import Limits
 from capliquify_ops.database import Session, load
+from capliquify_ops.diagnostics.inquiry import Answers, Asked, Inquiry, Issue, Questions
 from capliquify_ops.diagnostics.wording import age, sessions, statement, terminate, whose
 from capliquify_ops.integrity.capacity_rows import Connections
 from capliquify_ops.model.diagnosis import Cause
+from capliquify_ops.model.errors import TargetUnreachable
 from capliquify_ops.model.finding import Level
 from capliquify_ops.observation.activity import Activity, Backend, Blocking, blocking_roots, read_activity
 
-ISSUE = "connection-exhaustion"
+NAME = "connection-exhaustion"
+CONNECTIONS = "connections"
 END_AFTER_S = 600.0
 """Runbook, issue 4: a transaction that has idled for ten minutes may be ended."""
 _LINES = 5
+_NO_SLOT = "has no free connection slot"
 _SCOPES = {"server": "the server", "database": "the database", "role": "the application's role"}
 K = TypeVar("K", bound=Hashable)
+
+
+def ask(inquiry: Inquiry) -> Questions:
+    """Return what can be asked: the database's sessions."""
+    return Questions(database={CONNECTIONS: lambda session: _read(session, inquiry.target.roles.app)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,28 @@ def explain(rows: ConnectionRows, limits: Limits) -> tuple[Cause, ...]:
     return (*(cause for _, cause in ranked), *(_full(activity, scope) for scope in near))
 
 
+def explain_answers(answers: Answers, inquiry: Inquiry) -> tuple[Cause, ...]:
+    """Return the probable causes; that no connection was to be had is one."""
+    asked = answers[CONNECTIONS]
+    return explain(asked.value, inquiry.limits) if asked.source.answered else _without_a_slot(asked)
+
+
+def _read(session: Session, app_role: str) -> tuple[ConnectionRows, str]:
+    with session.transaction():
+        rows = gather(session, app_role)
+    return rows, counts(rows)
+
+
+def _without_a_slot(asked: Asked) -> tuple[Cause, ...]:
+    """That there was no connection left for the question is the answer."""
+    fault = asked.fault
+    if not isinstance(fault, TargetUnreachable) or _NO_SLOT not in fault.what:
+        return ()
+    why = "The database refuses connections: every slot that this role may use is taken."
+    again = "Ask as a role that may use a reserved slot (pg_use_reserved_connections): DATABASE_URL=... capliquify-ops"
+    return (Cause("no connection slot left", why, (fault.what,), f"{again} diagnose {NAME}", level=Level.L2),)
+
+
 def counts(rows: ConnectionRows) -> str:
     """Say in one line who is connected: how many of how many, and in which states."""
     states = _grouped(rows.activity.backends, lambda each: each.state if each.is_visible else "not visible to this role")
@@ -72,7 +103,7 @@ def _blocking(activity: Activity) -> list[Blocking]:
 
 def _leak(activity: Activity, group: Sequence[Backend]) -> Cause:
     oldest = group[0]
-    wait = f"Wait until it has idled for {age(END_AFTER_S)}, then again: capliquify-ops diagnose {ISSUE}"
+    wait = f"Wait until it has idled for {age(END_AFTER_S)}, then again: capliquify-ops diagnose {NAME}"
     return Cause(
         "leaked transactions",
         f"{sessions(len(group))} of {whose(oldest)} left a transaction open up to {age(oldest.state_s)} ago and did nothing"
@@ -133,3 +164,6 @@ def _grouped(backends: Iterable[Backend], key: Callable[[Backend], K]) -> list[t
 def _tenants(activity: Activity, backends: Iterable[Backend]) -> tuple[str, ...]:
     """Return the schemas whose tables these sessions have locked: with a schema for each tenant, the tenants."""
     return tuple(sorted({schema for each in backends for schema in activity.schemas(each.pid)}))
+
+
+ISSUE = Issue(NAME, "Who holds the database's connections, and who keeps others waiting?", ask, explain_answers)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from capliquify_ops.configuration import Limits, Target
 from capliquify_ops.database import Session
+from capliquify_ops.diagnostics.inquiry import Answers, Inquiry, Issue, Questions, sources_of
 from capliquify_ops.integrity import (
     access_rights,
     cross_references,
@@ -20,7 +21,8 @@ from capliquify_ops.model.finding import Finding, Level
 from capliquify_ops.model.outcome import Outcome, Severity
 from capliquify_ops.model.protocols import Clock
 
-ISSUE = "cross-tenant-access"
+NAME = "cross-tenant-access"
+CATALOGUE = "catalogue"
 WAYS: Mapping[str, str] = {
     identifier_safety.CHECK: "Take the setting back, and end the sessions that began with it.",
     access_rights.CHECK: "Take the rights back: capliquify-ops fleet repair access_rights --plan",
@@ -31,6 +33,24 @@ WAYS: Mapping[str, str] = {
 """Checks whose findings are such ways, those that need no further step first, each with what closes it."""
 _SEVERE = (Severity.CRITICAL, Severity.HIGH)
 _LINES = 5
+
+
+def ask(inquiry: Inquiry) -> Questions:
+    """Return what can be asked: what the catalogue shows of ways from tenant to tenant."""
+    target, limits, clock = inquiry.target, inquiry.limits, inquiry.clock
+    return Questions(database={CATALOGUE: lambda session: (gather(session, target, limits, clock), "")})
+
+
+def explain_answers(answers: Answers, inquiry: Inquiry) -> tuple[Cause, ...]:
+    """Return a cause for each way that is open."""
+    del inquiry  # a way is open or is not
+    return explain(answers[CATALOGUE].value or ())
+
+
+def tell(answers: Answers) -> tuple[Source, ...]:
+    """Return what each check said, or why the catalogue could not be read."""
+    asked = answers[CATALOGUE]
+    return sources(asked.value) if asked.source.answered else sources_of(answers)
 
 
 def gather(session: Session, target: Target, limits: Limits, clock: Clock) -> tuple[Finding, ...]:
@@ -63,7 +83,7 @@ def _cause(finding: Finding) -> Cause:
         f"{finding.check}: {finding.subject.name}",
         finding.why,
         finding.witness.lines[:_LINES] if finding.witness else (),
-        f"{suspend}{WAYS[finding.check]} Then: capliquify-ops diagnose {ISSUE}",
+        f"{suspend}{WAYS[finding.check]} Then: capliquify-ops diagnose {NAME}",
         tenants=tenants,
         level=Level.L3,
     )
@@ -74,3 +94,6 @@ def _source(name: str, findings: Sequence[Finding]) -> Source:
     failing = sum(each.outcome is Outcome.FAILING for each in findings)
     says = unknown[0] if unknown else f"{failing} at fault" if failing else findings[0].why
     return Source(name, answered=not unknown, says=says, elapsed_ms=findings[0].evidence.elapsed_ms)
+
+
+ISSUE = Issue(NAME, "By which ways can one tenant reach another's rows?", ask, explain_answers, tell=tell)

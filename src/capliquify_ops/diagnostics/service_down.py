@@ -1,11 +1,10 @@
 """Is the service up, and if not: is it the service, its database, or the way to them?"""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from capliquify_ops.configuration import Target
-from capliquify_ops.database import SessionLimits, address_of, observer
-from capliquify_ops.diagnostics.sources import Asked, Question
+from capliquify_ops.database import Session, address_of
+from capliquify_ops.diagnostics.inquiry import Answers, Asked, Inquiry, Issue, Question, Questions
 from capliquify_ops.model.diagnosis import Cause
 from capliquify_ops.model.errors import IntegrationFailed, OpsError, TargetUnreachable
 from capliquify_ops.model.finding import Level
@@ -13,15 +12,15 @@ from capliquify_ops.model.protocols import Clock
 from capliquify_ops.observation.health import Health, read_health
 from capliquify_ops.observation.network import Step, Way, look_at_way
 
-ISSUE = "service-down"
+NAME = "service-down"
 TIMEOUT_S = 4.0
 """The runbook's health check is done when this is over; a service that is well answers in a hundredth of it."""
 SLOW_MS = 1_000.0
 """A health address that takes longer than a second is on its way to a time-out."""
 SOON_DAYS = 14.0
 """A certificate that ends within two weeks is renewed now: most are renewed thirty days before."""
-_GENTLE = SessionLimits(statement_ms=2_000, lock_ms=200, idle_ms=5_000)
-_AGAIN = f"Then look again: capliquify-ops diagnose {ISSUE}"
+SERVICE, WAY, DATABASE = "service", "way to the service", "database"
+_AGAIN = f"Then look again: capliquify-ops diagnose {NAME}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +34,23 @@ class ServiceRows:
     database_fault: OpsError | None
 
 
-def questions(target: Target, clock: Clock) -> Mapping[str, Question]:
-    """Return what can be asked of this target: its health address, the way to it, its database."""
-    asked: dict[str, Question] = {}
-    if target.base_url:
-        asked["service"] = lambda: _health(target)
-        asked["way to the service"] = lambda: _way(target, clock)
-    if target.database_url is not None:
-        asked["database"] = lambda: _database(target)
-    return asked
+def ask(inquiry: Inquiry) -> Questions:
+    """Return what can be asked: the health address, the way to it, the database."""
+    target = inquiry.target
+    missing = f"the target has no base_url: {target.how_to_set('base_url')}"
+    service: Question | str = (lambda: _health(target)) if target.base_url else missing
+    way: Question | str = (lambda: _way(target, inquiry.clock)) if target.base_url else missing
+    return Questions({SERVICE: service, WAY: way}, {DATABASE: lambda session: _database(session, target)})
 
 
-def rows_of(answers: Mapping[str, Asked]) -> ServiceRows:
+def rows_of(answers: Answers) -> ServiceRows:
     """Put the answers together."""
-    service, way, database = (answers.get(name) for name in ("service", "way to the service", "database"))
+    service, way, database = (answers[name] for name in (SERVICE, WAY, DATABASE))
     return ServiceRows(
-        service.value if service else None,
+        service.value,
         _fault(service),
-        way.value if way else None,
-        database is not None,
+        way.value,
+        database.source.is_configured,
         _fault(database),
     )
 
@@ -84,14 +81,14 @@ def _way(target: Target, clock: Clock) -> tuple[Way, str]:
     return found, f"{found.says}{days}"
 
 
-def _database(target: Target) -> tuple[bool, str]:
-    with observer(target.observer_url(), "diagnose", pooled=target.pooled, limits=_GENTLE) as session, session.transaction():
+def _database(session: Session, target: Target) -> tuple[bool, str]:
+    with session.transaction():
         is_standby = bool(session.value("SELECT pg_catalog.pg_is_in_recovery()"))
     return True, f"{address_of(target.observer_url())} answers" + (", as a standby that takes no writes" if is_standby else "")
 
 
-def _fault(asked: Asked | None) -> OpsError | None:
-    if asked is None or asked.source.answered:
+def _fault(asked: Asked) -> OpsError | None:
+    if asked.source.answered or not asked.source.is_configured:
         return None
     return asked.fault or TargetUnreachable(f"The {asked.source.name} {asked.source.says}.")
 
@@ -168,3 +165,11 @@ def _says(rows: ServiceRows) -> tuple[str, ...]:
     if not rows.health:
         return ()
     return (f"{rows.health.url} answered {rows.health.status}", *(f"{name}: {said}" for name, said in rows.health.parts.items()))
+
+
+ISSUE = Issue(
+    NAME,
+    "Is the service up; if not, is it the service, its database, or the way to them?",
+    ask,
+    lambda answers, _: explain(rows_of(answers)),
+)

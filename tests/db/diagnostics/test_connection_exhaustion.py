@@ -9,10 +9,11 @@ import psycopg
 import pytest
 
 from capliquify_ops.configuration import Target, TargetClass, load_limits, load_profile
-from capliquify_ops.configuration.system import SystemClock
+from capliquify_ops.configuration.system import SystemClock, dice
 from capliquify_ops.database import fill, observer
 from capliquify_ops.diagnostics import connection_exhaustion
 from capliquify_ops.diagnostics.diagnose import diagnose
+from capliquify_ops.diagnostics.inquiry import Inquiry
 from capliquify_ops.model.errors import UsageError
 from capliquify_ops.model.finding import Level
 from capliquify_ops.model.secret import Secret
@@ -44,7 +45,7 @@ def found(database, roles, profile):
 
     def run(**limits):
         target = Target("here", TargetClass.LOOPBACK, profile, database.observer_url, roles=roles)
-        [diagnosis] = diagnose(target, Strict(**limits), SystemClock(), [connection_exhaustion.ISSUE])
+        [diagnosis] = diagnose(Inquiry(target, Strict(**limits), SystemClock(), dice), [connection_exhaustion.NAME])
         return diagnosis
 
     return run
@@ -177,7 +178,7 @@ def test_no_slot_left_is_the_answer(tmp_path, profile):
         target = Target("here", TargetClass.LOOPBACK, profile, Secret(stack.database_url), roles=stack.roles)
 
         def run():
-            [diagnosis] = diagnose(target, load_limits(), SystemClock(), [connection_exhaustion.ISSUE])
+            [diagnosis] = diagnose(Inquiry(target, load_limits(), SystemClock(), dice), [connection_exhaustion.NAME])
             return diagnosis
 
         with contextlib.ExitStack() as taken:
@@ -198,11 +199,11 @@ def test_no_slot_left_is_the_answer(tmp_path, profile):
 def test_a_database_that_does_not_answer_is_unknown(profile, roles):
     """Nobody there is not nothing wrong: the answer is that it could not be told, with the reason."""
     target = Target("here", TargetClass.LOOPBACK, profile, Secret("postgresql://u@127.0.0.1:1/x"), roles=roles)
-    [diagnosis] = diagnose(target, load_limits(), SystemClock(), [connection_exhaustion.ISSUE])
+    [diagnosis] = diagnose(Inquiry(target, load_limits(), SystemClock(), dice), [connection_exhaustion.NAME])
     assert (diagnosis.is_wrong, diagnosis.is_certain) == (False, False)
     assert "cannot be reached" in diagnosis.sources[0].says
     with pytest.raises(UsageError, match="One of: service-down, connection-exhaustion, cross-tenant-access"):
-        diagnose(target, load_limits(), SystemClock(), ["nonsense"])
+        diagnose(Inquiry(target, load_limits(), SystemClock(), dice), ["nonsense"])
 
 
 def test_it_holds_one_connection_and_changes_nothing(database, found, monkeypatch):
@@ -215,7 +216,9 @@ def test_it_holds_one_connection_and_changes_nothing(database, found, monkeypatc
         seen.extend(session.rows(query, str))
         with observer(database.observer_url, "test") as second, second.transaction():
             # Other tests diagnose other databases of this server meanwhile.
-            mine = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '% diagnose'"
+            mine = (
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '% diagnose'"
+            )
             seen.append(second.value(mine))
         return gather(session, app_role)
 

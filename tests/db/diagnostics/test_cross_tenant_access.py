@@ -4,11 +4,12 @@ import psycopg
 import pytest
 
 from capliquify_ops.configuration import Target, TargetClass, load_limits, load_profile
-from capliquify_ops.configuration.system import SystemClock
+from capliquify_ops.configuration.system import SystemClock, dice
 from capliquify_ops.database import operator, quoted
 from capliquify_ops.database.identifiers import composed
 from capliquify_ops.diagnostics import cross_tenant_access
 from capliquify_ops.diagnostics.diagnose import diagnose
+from capliquify_ops.diagnostics.inquiry import Inquiry
 from capliquify_ops.model.finding import Level
 from capliquify_ops.model.secret import Secret
 from capliquify_ops.tenants.ownership import as_owner
@@ -21,7 +22,7 @@ def found(database, roles, tmp_path):
     def run(url=None):
         profile = load_profile("capliquify", tmp_path)
         target = Target("here", TargetClass.LOOPBACK, profile, url or database.observer_url, roles=roles)
-        [diagnosis] = diagnose(target, load_limits(), SystemClock(), [cross_tenant_access.ISSUE])
+        [diagnosis] = diagnose(Inquiry(target, load_limits(), SystemClock(), dice), [cross_tenant_access.NAME])
         return diagnosis
 
     return run

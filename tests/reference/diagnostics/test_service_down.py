@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from capliquify_ops.configuration import load_settings
-from capliquify_ops.configuration.system import SystemClock
+from capliquify_ops.configuration.system import SystemClock, dice
 from capliquify_ops.diagnostics import service_down
 from capliquify_ops.diagnostics.diagnose import diagnose
+from capliquify_ops.diagnostics.inquiry import Inquiry
 from capliquify_ops.diagnostics.service_down import ServiceRows, explain
 from capliquify_ops.model.errors import TargetUnreachable
 from capliquify_ops.model.secret import Secret
@@ -38,7 +39,7 @@ def target(running):
 def found(target):
     """The causes by name, and how long it took."""
     started = time.monotonic()
-    [diagnosis] = diagnose(target, load_settings(environment={}).limits, SystemClock(), [service_down.ISSUE])
+    [diagnosis] = diagnose(Inquiry(target, load_settings(environment={}).limits, SystemClock(), dice), [service_down.NAME])
     assert time.monotonic() - started < 10
     return [cause.name for cause in diagnosis.causes], diagnosis
 
@@ -122,8 +123,9 @@ def test_what_is_not_configured_is_said(target):
     """A target without a service is asked for its database, and the screen says what was not asked and which setting is missing."""
     names, diagnosis = found(dataclasses.replace(target, base_url=""))
     assert (names, diagnosis.is_certain) == ([], True)
-    [missing] = [source for source in diagnosis.sources if not source.is_configured]
-    assert "base_url" in missing.says
+    missing = [source for source in diagnosis.sources if not source.is_configured]
+    assert [source.name for source in missing] == ["service", "way to the service"]
+    assert all("base_url" in source.says for source in missing)
 
 
 WELL = Health("http://x/api/health", 200, True, {}, 5.0)
