@@ -130,12 +130,11 @@ class Caller:
                 return IntegrationFailed(what)
 
     def _said(self, found: Response) -> str:
-        """Return what the service says about it, in its usual places, cut and masked."""
+        """Return what the service says about it, in its usual places or as plain text, cut and masked."""
         try:
-            body = found.json()
+            said = _message(found.json())
         except IntegrationFailed:
-            return ""
-        said = _message(body)
+            said = _plain(found.body)
         return f": {self._redactor.text(' '.join(said.split()))[:_SAID]}" if said else ""
 
     def _wait(self, fault: IntegrationFailed, number: int, *, is_repeatable: bool) -> float | None:
@@ -146,8 +145,8 @@ class Caller:
         return pause if isinstance(fault, ServiceBroken) and is_repeatable else None
 
     def _retry_after(self, headers: Mapping[str, str]) -> float | None:
-        """Read Retry-After, in seconds or as a date."""
-        value = headers.get("retry-after", "").strip()
+        """Read Retry-After, in seconds or as a date; where there is none, Ratelimit-Reset, which is the same in seconds."""
+        value = (headers.get("retry-after") or headers.get("ratelimit-reset", "")).strip()
         if value.isascii() and value.isdigit():
             return float(value)
         try:
@@ -169,6 +168,12 @@ class Caller:
 
 def _with(path: str, query: Query) -> str:
     return f"{path}?{urlencode(query)}" if query else path
+
+
+def _plain(body: bytes) -> str:
+    """Return a reason that is one short line, such as Slack's `invalid_payload`; a page is none, whatever type it claims."""
+    said = body.decode("utf-8", "replace").strip()
+    return said if len(said) <= _SAID and said.isprintable() and not {"<", "\ufffd"} & set(said) else ""
 
 
 def _message(body: object) -> str:

@@ -6,10 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from capliquify_ops.integrations import clerk_records as records
-from capliquify_ops.integrations.caller import Caller, Query, Service
-from capliquify_ops.integrations.clerk_records import Membership, Memberships, Session, SigningKey, SignInToken, TestingToken
-from capliquify_ops.integrations.clerk_shape import Shape, wrong
+from capliquify_ops.integrations.caller import Answer, Caller, Service
+from capliquify_ops.integrations.clerk_records import (
+    NAME,
+    Membership,
+    Memberships,
+    Session,
+    SigningKey,
+    SignInToken,
+    TestingToken,
+)
 from capliquify_ops.integrations.clerk_verification import Verification, verify_offline
+from capliquify_ops.integrations.shape import Shape
 from capliquify_ops.model.errors import ConfigurationInvalid, NotThere, RateLimited, UsageError
 from capliquify_ops.model.secret import Secret
 
@@ -47,7 +55,7 @@ def service(secret_key: Secret, base_url: str = BASE_URL) -> Service:
     text = secret_key.reveal()
     if not text or not text.isascii() or not text.isprintable() or " " in text:
         raise ConfigurationInvalid(f"The variable that {SETTING} names holds no secret key.", hint="It begins with sk_.")
-    return Service("Clerk", base_url, SETTING, {"Authorization": f"Bearer {text}"}, (text,))
+    return Service(NAME, base_url, SETTING, {"Authorization": f"Bearer {text}"}, (text,))
 
 
 def rate_limit(secret_key: Secret) -> RateLimit:
@@ -64,9 +72,11 @@ class Clerk:
     def membership(self, organization_id: str, user_id: str) -> Membership | None:
         """Return the user's membership of the organisation, None when there is none."""
         path = f"/organizations/{_id(organization_id)}/memberships"
-        rows, total = self._page(path, [("user_id", _id(user_id)), ("limit", "1")], "GET /organizations/{id}/memberships")
-        if bool(rows) != bool(total):
-            raise wrong("GET /organizations/{id}/memberships", "counts other members than it lists")
+        query = [("user_id", _id(user_id)), ("limit", "1")]
+        page = _shape("GET /organizations/{id}/memberships", self._caller.get(path, query))
+        rows = tuple(page.at("data").items())
+        if bool(rows) != bool(page.at("total_count").count()):
+            raise page.wrong("counts other members than it lists")
         return records.membership(rows[0], user_id) if rows else None
 
     def organizations_of(self, user_id: str) -> Memberships:
@@ -76,7 +86,8 @@ class Clerk:
         for _ in range(MOST_PAGES):
             query = [("limit", str(PAGE)), ("offset", str(offset))]
             path = f"/users/{_id(user_id)}/organization_memberships"
-            rows, total = self._page(path, query, "GET /users/{id}/organization_memberships")
+            page = _shape("GET /users/{id}/organization_memberships", self._caller.get(path, query))
+            rows, total = tuple(page.at("data").items()), page.at("total_count").count()
             # A membership that ends meanwhile moves the rest: none is counted twice.
             found |= {each.id: each for each in (records.membership(row, user_id) for row in rows)}
             offset += len(rows)
@@ -90,7 +101,7 @@ class Clerk:
         Not repeatable: each request makes one more session. End it with `revoke_session`.
         """
         body = {"user_id": _id(user_id)} | ({} if organization_id is None else {"active_organization_id": _id(organization_id)})
-        return records.session(Shape.of(self._caller.send("POST", "/sessions", body).json, "POST /sessions"))
+        return records.session(_shape("POST /sessions", self._caller.send("POST", "/sessions", body)))
 
     def session_token(self, session_id: str, life: timedelta = MINUTE) -> Secret:
         """Return a token of the session, valid for `life` (30 s to 10 years).
@@ -99,12 +110,12 @@ class Clerk:
         """
         body = {"expires_in_seconds": _seconds(life, SHORTEST_LIFE)}
         answer = self._caller.send("POST", f"/sessions/{_id(session_id)}/tokens", body, is_repeatable=True)
-        return Secret(Shape.of(answer.json, "POST /sessions/{id}/tokens").text("jwt"))
+        return Secret(_shape("POST /sessions/{id}/tokens", answer).at("jwt").filled())
 
     def revoke_session(self, session_id: str) -> Session:
         """End a session; its tokens hold until they expire. Repeatable: a session that is revoked stays revoked."""
         answer = self._caller.send("POST", f"/sessions/{_id(session_id)}/revoke", is_repeatable=True)
-        return records.session(Shape.of(answer.json, "POST /sessions/{id}/revoke"))
+        return records.session(_shape("POST /sessions/{id}/revoke", answer))
 
     def sign_in_token(self, user_id: str, life: timedelta = FIVE_MINUTES) -> SignInToken:
         """Make a ticket that signs the user in once, in a browser; for production instances, too.
@@ -112,20 +123,20 @@ class Clerk:
         Not repeatable: each request makes one more ticket, which is good until it is used or expires (1 s to 10 years).
         """
         body = {"user_id": _id(user_id), "expires_in_seconds": _seconds(life, timedelta(seconds=1))}
-        return records.sign_in_token(Shape.of(self._caller.send("POST", "/sign_in_tokens", body).json, "POST /sign_in_tokens"))
+        return records.sign_in_token(_shape("POST /sign_in_tokens", self._caller.send("POST", "/sign_in_tokens", body)))
 
     def testing_token(self) -> TestingToken:
         """Return a token for automated browsers. Repeatable: it ends by itself and gives nobody a session."""
         answer = self._caller.send("POST", "/testing_tokens", is_repeatable=True)
-        return records.testing_token(Shape.of(answer.json, "POST /testing_tokens"))
+        return records.testing_token(_shape("POST /testing_tokens", answer))
 
     def signing_keys(self) -> tuple[SigningKey, ...]:
         """Return the public keys of the instance's session tokens. Clerk counts these requests towards no limit."""
-        return records.signing_keys(Shape.of(self._caller.get("/jwks").json, "GET /jwks"))
+        return records.signing_keys(_shape("GET /jwks", self._caller.get("/jwks")))
 
     def session(self, session_id: str) -> Session:
         """Return a session as it is now."""
-        return records.session(Shape.of(self._caller.get(f"/sessions/{_id(session_id)}").json, "GET /sessions/{id}"))
+        return records.session(_shape("GET /sessions/{id}", self._caller.get(f"/sessions/{_id(session_id)}")))
 
     def verify_session(self, token: Secret, now: datetime, authorized_parties: Sequence[str] = ()) -> Verification:
         """Check a session token by the instance's keys, and then whether its session is still active.
@@ -144,7 +155,7 @@ class Clerk:
         The caller's patience counts: with more than one try, a refusal that a short wait ends is not seen.
         """
         try:
-            Shape.of(self._caller.get("/users/count").json, "GET /users/count").count("total_count")
+            _shape("GET /users/count", self._caller.get("/users/count")).at("total_count").count()
         except RateLimited as refusal:
             return RateState(is_limited=True, retry_after_s=refusal.retry_after_s)
         return RateState(is_limited=False)
@@ -158,9 +169,9 @@ class Clerk:
             return "its session is another user's"
         return "" if found.is_active else f"its session is {found.status}"
 
-    def _page(self, path: str, query: Query, operation: str) -> tuple[tuple[Shape, ...], int]:
-        shape = Shape.of(self._caller.get(path, query).json, operation)
-        return shape.rows("data"), shape.count("total_count")
+
+def _shape(operation: str, answer: Answer) -> Shape:
+    return Shape(NAME, operation, answer.json)
 
 
 def _id(text: str) -> str:

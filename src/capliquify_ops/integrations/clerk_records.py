@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from capliquify_ops.integrations.clerk_shape import Shape, wrong
+from capliquify_ops.integrations.shape import MILLISECOND, SECOND, Shape
 from capliquify_ops.model.secret import Secret
 
-_MILLISECOND, _SECOND = timedelta(milliseconds=1), timedelta(seconds=1)
+NAME = "Clerk"
 _PUBLIC_PARTS = MappingProxyType({"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")})
 """RFC 7517 and 8037. Whatever else a key carries, such as its private part, is left where it is."""
 
@@ -87,48 +87,57 @@ class SigningKey:
 
 def membership(shape: Shape, user_id: str) -> Membership:
     """Read a membership of the user that was asked for. Raises IntegrationFailed when it is another user's."""
-    if shape.fields.get("public_user_data") is not None and shape.inner("public_user_data").text("user_id") != user_id:
-        raise wrong(shape.operation, "is about another user")
-    organization = shape.inner("organization").text("id")
-    return Membership(shape.text("id"), organization, user_id, shape.text("role"), shape.texts("permissions"))
+    user = shape.at("public_user_data")
+    if not user.is_missing and user.at("user_id").filled() != user_id:
+        raise shape.wrong("is about another user")
+    return Membership(
+        id=shape.at("id").filled(),
+        organization_id=shape.at("organization").at("id").filled(),
+        user_id=user_id,
+        role=shape.at("role").filled(),
+        permissions=tuple(each.text() for each in shape.at("permissions").items()),
+    )
 
 
 def session(shape: Shape) -> Session:
     """Read a session. Raises IntegrationFailed, as all that follow do."""
     return Session(
-        id=shape.text("id"),
-        user_id=shape.text("user_id"),
-        status=shape.text("status"),
-        organization_id=shape.text_or_none("last_active_organization_id"),
-        created_at=shape.moment("created_at", _MILLISECOND),
-        expires_at=shape.moment("expire_at", _MILLISECOND),
+        id=shape.at("id").filled(),
+        user_id=shape.at("user_id").filled(),
+        status=shape.at("status").filled(),
+        organization_id=shape.at("last_active_organization_id").maybe_text(),
+        created_at=_time(shape.at("created_at"), MILLISECOND),
+        expires_at=_time(shape.at("expire_at"), MILLISECOND),
     )
 
 
 def sign_in_token(shape: Shape) -> SignInToken:
     """Read a sign-in token."""
-    url = shape.text_or_none("url")
     return SignInToken(
-        id=shape.text("id"),
-        user_id=shape.text("user_id"),
-        status=shape.text("status"),
-        token=Secret(shape.text("token")),
-        url=None if url is None else Secret(url),
-        created_at=shape.moment("created_at", _MILLISECOND),
+        id=shape.at("id").filled(),
+        user_id=shape.at("user_id").filled(),
+        status=shape.at("status").filled(),
+        token=Secret(shape.at("token").filled()),
+        url=Secret(url) if (url := shape.at("url").maybe_text()) else None,
+        created_at=_time(shape.at("created_at"), MILLISECOND),
     )
 
 
 def testing_token(shape: Shape) -> TestingToken:
     """Read a testing token, whose end alone of all times is counted in seconds."""
-    return TestingToken(Secret(shape.text("token")), shape.moment("expires_at", _SECOND))
+    return TestingToken(Secret(shape.at("token").filled()), _time(shape.at("expires_at"), SECOND))
 
 
 def signing_keys(shape: Shape) -> tuple[SigningKey, ...]:
     """Read the public keys of a JSON Web Key Set; symmetric keys and those of unknown kinds verify nothing and are left out."""
-    known = [row for row in shape.rows("keys") if row.fields.get("kty") in _PUBLIC_PARTS]
-    return tuple(_signing_key(row, row.text("kty")) for row in known)
+    known = [row for row in shape.at("keys").items() if row.at("kty").maybe_text() in _PUBLIC_PARTS]
+    return tuple(_signing_key(row, row.at("kty").text()) for row in known)
 
 
 def _signing_key(row: Shape, kind: str) -> SigningKey:
-    parts = MappingProxyType({name: row.text(name) for name in _PUBLIC_PARTS[kind]})
-    return SigningKey(row.text("kid"), kind, row.text("alg"), parts)
+    parts = MappingProxyType({name: row.at(name).filled() for name in _PUBLIC_PARTS[kind]})
+    return SigningKey(row.at("kid").filled(), kind, row.at("alg").filled(), parts)
+
+
+def _time(shape: Shape, unit: timedelta) -> datetime:
+    return shape.since_1970(shape.count(), unit)

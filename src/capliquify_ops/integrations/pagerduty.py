@@ -5,9 +5,9 @@ from urllib.parse import quote
 
 from capliquify_ops.integrations import pagerduty_answers as answers
 from capliquify_ops.integrations.caller import Caller, Service
-from capliquify_ops.integrations.pagerduty_answers import NAME
-from capliquify_ops.integrations.pagerduty_model import Incident, Incidents, Note
-from capliquify_ops.model.errors import UsageError
+from capliquify_ops.integrations.pagerduty_model import NAME, Incident, Incidents, Note
+from capliquify_ops.integrations.shape import Shape
+from capliquify_ops.model.errors import IntegrationFailed, UsageError
 from capliquify_ops.model.secret import Secret
 
 BASE_URL = "https://api.pagerduty.com"
@@ -40,14 +40,14 @@ class PagerDuty:
         found: dict[str, Incident] = {}
         more, offset = True, 0
         for _ in range(MOST_PAGES):
-            page, more = answers.incidents(self._page(service_ids, dedup_key, offset), "open incidents")
+            page, more = answers.incidents(self._page(service_ids, dedup_key, offset))
             found |= {each.id: each for each in page}
             offset += len(page)
             if not more or not page:
                 break
         return Incidents(tuple(found.values()), is_complete=not more)
 
-    def _page(self, service_ids: Sequence[str], dedup_key: str, offset: int) -> object:
+    def _page(self, service_ids: Sequence[str], dedup_key: str, offset: int) -> Shape:
         asked = [
             *(("service_ids[]", each) for each in service_ids),
             *(("statuses[]", each) for each in _OPEN),
@@ -59,7 +59,7 @@ class PagerDuty:
             ("limit", str(PAGE)),
             ("offset", str(offset)),
         ]
-        return self._caller.get("/incidents", asked).json
+        return Shape(NAME, "open incidents", self._caller.get("/incidents", asked).json)
 
     def acknowledge(self, incident_id: str) -> Incident:
         """Take an incident, which stops its escalation. It may be repeated: acknowledged stays acknowledged."""
@@ -73,9 +73,9 @@ class PagerDuty:
         """Set a status and look whether the answer has it: an incident that was resolved meanwhile cannot be taken."""
         body = {"incident": {"type": "incident", "status": status}}
         answer = self._caller.send("PUT", f"/incidents/{_id(incident_id)}", body, is_repeatable=True).json
-        found = answers.incident(answer, f"setting an incident to {status}")
+        found = answers.incident(Shape(NAME, f"setting an incident to {status}", answer))
         if (found.id, found.status) != (incident_id, status):
-            raise answers.wrong(f"setting an incident to {status}", f"that it is {found.status[:20]!r}")
+            raise IntegrationFailed(f"{NAME}'s answer to setting an incident to {status} is that it is {found.status[:20]!r}.")
         return found
 
     def add_note(self, incident_id: str, content: str) -> Note:
@@ -87,7 +87,7 @@ class PagerDuty:
         if not content.strip():
             raise UsageError("A note needs a text.")
         answer = self._caller.send("POST", f"/incidents/{_id(incident_id)}/notes", {"note": {"content": content}})
-        return answers.note(answer.json, "a note")
+        return answers.note(Shape(NAME, "a note", answer.json))
 
 
 def _id(incident_id: str) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from capliquify_ops.integrations.caller import Caller, Service
-from capliquify_ops.integrations.pagerduty_answers import NAME, accepted
-from capliquify_ops.integrations.pagerduty_model import Change, Event
+from capliquify_ops.integrations.pagerduty_answers import accepted
+from capliquify_ops.integrations.pagerduty_model import NAME, Change, Event
+from capliquify_ops.integrations.shape import Shape
 from capliquify_ops.model.errors import UsageError
 from capliquify_ops.model.secret import Secret
 
@@ -61,14 +62,15 @@ class PagerDutyEvents:
             "payload": _told(change.summary, change.source, change.at, change.details),
             **({"links": [{"href": change.url, "text": "Details"}]} if change.url else {}),
         }
-        accepted(self._caller.send("POST", "/v2/change/enqueue", body).json, "a change event")
+        accepted(Shape(NAME, "a change event", self._caller.send("POST", "/v2/change/enqueue", body).json))
 
     def _enqueue(self, action: str, dedup_key: str, more: Mapping[str, object]) -> str:
         _require(dedup_key=dedup_key)
         if len(dedup_key) > LONGEST_KEY:
             raise UsageError(f"A dedup_key of {len(dedup_key)} characters is longer than {LONGEST_KEY}.")
         body = {"routing_key": self._routing_key.reveal(), "event_action": action, "dedup_key": dedup_key, **more}
-        return accepted(self._caller.send("POST", "/v2/enqueue", body, is_repeatable=True).json, action) or dedup_key
+        answer = self._caller.send("POST", "/v2/enqueue", body, is_repeatable=True)
+        return accepted(Shape(NAME, action, answer.json)) or dedup_key
 
 
 def _told(

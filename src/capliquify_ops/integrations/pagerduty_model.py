@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
+NAME = "PagerDuty"
+
 
 class Severity(StrEnum):
     """How bad an event is, in PagerDuty's words."""

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from capliquify_ops.integrations import prometheus_answers as answers
 from capliquify_ops.integrations.caller import BUDGET_S, Caller, Query, Service
-from capliquify_ops.integrations.prometheus_model import Alert, Build, Kind, QueryResult, RuleGroup, Rules, Targets
-from capliquify_ops.integrations.prometheus_reading import NAME, optional_text, wrong
+from capliquify_ops.integrations.prometheus_model import NAME, Alert, Build, Kind, QueryResult, RuleGroup, Rules, Targets
+from capliquify_ops.integrations.shape import Shape
 from capliquify_ops.model.errors import ConfigurationInvalid, UsageError
 from capliquify_ops.model.secret import Secret
 
@@ -47,7 +47,7 @@ class Prometheus:
     def query(self, query: str, at: datetime | None = None) -> QueryResult:
         """Evaluate an expression at one time, now where none is given. Raises UsageError for a time without a zone."""
         asked = [*_expression(query), *([("time", _seconds(at))] if at else [])]
-        return answers.query_result(self._caller.get("/api/v1/query", asked).json, "query")
+        return answers.query_result(self._answer("query", asked))
 
     def query_range(self, query: str, start: datetime, end: datetime, step: timedelta) -> QueryResult:
         """Evaluate an expression from `start` to `end`, both included, every `step`; the result is a matrix.
@@ -60,9 +60,10 @@ class Prometheus:
             raise UsageError("A range query needs an end that is not before its start, and a step of a millisecond or more.")
         if (points := (end - start) // step + 1) > MOST_POINTS:
             raise UsageError(f"A range query of {points} points is more than {MOST_POINTS}.", hint="Take a longer step.")
-        result = answers.query_result(self._caller.get("/api/v1/query_range", [*_expression(query), *asked]).json, "query_range")
+        answer = self._answer("query_range", [*_expression(query), *asked])
+        result = answers.query_result(answer)
         if result.kind is not Kind.MATRIX:
-            raise wrong("query_range", f"a {result.kind} instead of a matrix")
+            raise answer.wrong(f"is a {result.kind}, not a matrix")
         return result
 
     def alerting_rules(self, groups: Sequence[str] = ()) -> Rules:
@@ -74,26 +75,27 @@ class Prometheus:
         token = ""
         for _ in range(MOST_PAGES):
             page = [*asked, ("group_limit", str(GROUPS_A_PAGE)), *([("group_next_token", token)] if token else [])]
-            data = answers.data(self._caller.get("/api/v1/rules", page).json, "rules")
-            found += answers.rule_groups(data, "rules")
-            token = optional_text(data, "groupNextToken")
+            data = answers.data(self._answer("rules", page))
+            found += answers.rule_groups(data)
+            token = data.at("groupNextToken").maybe_text() or ""
             if not token:
                 break
         return Rules(tuple(found), is_complete=not token)
 
     def alerts(self) -> tuple[Alert, ...]:
         """Return the alerts that are pending or firing now."""
-        return answers.alerts(answers.data(self._caller.get("/api/v1/alerts").json, "alerts"), "alerts")
+        return answers.alerts(answers.data(self._answer("alerts")))
 
     def active_targets(self) -> Targets:
         """Return the targets that are scraped, with the health of the last scrape."""
-        return answers.targets(
-            answers.data(self._caller.get("/api/v1/targets", [("state", "active")]).json, "targets"), "targets"
-        )
+        return answers.targets(answers.data(self._answer("targets", [("state", "active")])))
 
     def build(self) -> Build:
         """Return the version of the server."""
-        return answers.build(answers.data(self._caller.get("/api/v1/status/buildinfo").json, "buildinfo"), "buildinfo")
+        return answers.build(answers.data(self._answer("status/buildinfo")))
+
+    def _answer(self, operation: str, query: Query = ()) -> Shape:
+        return Shape(NAME, operation, self._caller.get(f"/api/v1/{operation}", query).json)
 
 
 def _expression(query: str) -> Query:

@@ -1,8 +1,10 @@
-"""Prometheus' answers, read: JSON in, frozen dataclasses out, IntegrationFailed for whatever has another shape. Pure."""
+"""Prometheus' answers, read: JSON in, frozen dataclasses out. Raises IntegrationFailed for whatever has another shape. Pure."""
 
+import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
 
-from capliquify_ops.integrations import prometheus_reading as reading
 from capliquify_ops.integrations.prometheus_model import (
     Alert,
     Build,
@@ -15,124 +17,144 @@ from capliquify_ops.integrations.prometheus_model import (
     Target,
     Targets,
 )
+from capliquify_ops.integrations.shape import SECOND, Shape
+
+_NEVER = "0001-"
+"""The year of Go's zero time: that which has not happened yet."""
+_QUERY_OF_URL = re.compile(r"(?<=[^\s\"'?])\?[^\s\"']*")
+_USER_OF_URL = re.compile(r"(?<=://)[^\s/@\"']+@")
 
 
-def data(answer: object, operation: str) -> Mapping[str, object]:
+def data(envelope: Shape) -> Shape:
     """Return the data of an answer's envelope. Raises IntegrationFailed when it is not a success."""
-    envelope = reading.table(answer, operation)
-    status = reading.text(envelope, "status", operation)
-    if status != "success":
-        said = reading.optional_text(envelope, "error")[:200]
-        raise reading.wrong(operation, f"with the status {status[:20]!r}{': ' + said if said else ''}")
-    return reading.table(envelope.get("data"), operation)
+    status = envelope.at("status")
+    if status.text() != "success":
+        said = (envelope.at("error").maybe_text() or "")[:200]
+        raise status.wrong(f"is {status.text()[:20]!r}{': ' + said if said else ''}")
+    return envelope.at("data")
 
 
-def query_result(answer: object, operation: str) -> QueryResult:
-    """Read the answer to a query. Raises IntegrationFailed."""
-    found = data(answer, operation)
-    warnings = reading.texts(reading.table(answer, operation).get("warnings"))
-    match reading.text(found, "resultType", operation):
+def query_result(envelope: Shape) -> QueryResult:
+    """Read the answer to a query."""
+    found, warnings = data(envelope), tuple(each.text() for each in envelope.at("warnings").maybe_items())
+    kind, result = found.at("resultType"), found.at("result")
+    match kind.text():
         case Kind.VECTOR:
-            each, histograms = _floats(found, "histogram", operation)
-            samples = tuple(_sample(one, operation) for one in each)
+            rows, histograms = _floats(result, "histogram")
+            samples = tuple(Sample(_labels(each.at("metric")), *_point(each.at("value"))) for each in rows)
             return QueryResult(Kind.VECTOR, samples=samples, warnings=warnings, histograms=histograms)
         case Kind.MATRIX:
-            each, histograms = _floats(found, "histograms", operation)
-            series = tuple(_series(one, operation) for one in each)
-            return QueryResult(Kind.MATRIX, series=series, warnings=warnings, histograms=histograms)
+            rows, histograms = _floats(result, "histograms")
+            return QueryResult(Kind.MATRIX, series=tuple(map(_series, rows)), warnings=warnings, histograms=histograms)
         case Kind.SCALAR:
-            at, value = reading.point(found.get("result"), operation)
-            return QueryResult(Kind.SCALAR, samples=(Sample({}, at, value),), warnings=warnings)
+            return QueryResult(Kind.SCALAR, samples=(Sample({}, *_point(result)),), warnings=warnings)
         case Kind.STRING:
-            _, value_text = reading.pair(found.get("result"), operation)
-            return QueryResult(Kind.STRING, text=reading.text({"value": value_text}, "value", operation), warnings=warnings)
+            return QueryResult(Kind.STRING, text=result.pair()[1].text(), warnings=warnings)
         case other:
-            raise reading.wrong(operation, f"a result of the unknown type {other[:20]!r}")
+            raise kind.wrong(f"is {other[:20]!r}, which is no known kind of result")
 
 
-def _floats(found: Mapping[str, object], histogram: str, operation: str) -> tuple[list[Mapping[str, object]], int]:
-    """Return the rows that have numbers, and how many have native histograms only."""
-    each = [reading.table(one, operation) for one in reading.rows(found, "result", operation)]
-    numbers = [one for one in each if "value" in one or "values" in one or histogram not in one]
-    return numbers, sum(1 for one in each if histogram in one)
+def _floats(result: Shape, histogram: str) -> tuple[list[Shape], int]:
+    """Return the rows that have, or should have, numbers, and how many have native histograms."""
+    rows = [(each, not each.at(histogram).is_missing) for each in result.items()]
+    numbers = [each for each, has in rows if not (has and each.at("value").is_missing and each.at("values").is_missing)]
+    return numbers, sum(has for _, has in rows)
 
 
-def _sample(row: Mapping[str, object], operation: str) -> Sample:
-    at, value = reading.point(row.get("value"), operation)
-    return Sample(reading.labels(row, "metric", operation), at, value)
+def _series(row: Shape) -> Series:
+    return Series(_labels(row.at("metric")), tuple(_point(each) for each in row.at("values").items()))
 
 
-def _series(row: Mapping[str, object], operation: str) -> Series:
-    points = tuple(reading.point(each, operation) for each in reading.rows(row, "values", operation))
-    return Series(reading.labels(row, "metric", operation), points)
+def _point(shape: Shape) -> tuple[datetime, float]:
+    """Read `[seconds, "number"]`; the number may be NaN or infinite."""
+    at, value = shape.pair()
+    return at.since_1970(at.number(), SECOND), value.figure()
 
 
-def rule_groups(found: Mapping[str, object], operation: str) -> tuple[RuleGroup, ...]:
-    """Read groups of rules. Raises IntegrationFailed."""
-    return tuple(_group(reading.table(each, operation), operation) for each in reading.rows(found, "groups", operation))
+def _labels(shape: Shape) -> Mapping[str, str]:
+    return MappingProxyType({key: each.text() for key, each in shape.fields().items()})
 
 
-def _group(row: Mapping[str, object], operation: str) -> RuleGroup:
+def _maybe_labels(shape: Shape) -> Mapping[str, str]:
+    """Prometheus leaves empty sets out."""
+    return MappingProxyType({}) if shape.is_missing else _labels(shape)
+
+
+def _maybe_time(shape: Shape) -> datetime | None:
+    return None if (shape.maybe_text() or _NEVER).startswith(_NEVER) else shape.time(UTC)
+
+
+def rule_groups(found: Shape) -> tuple[RuleGroup, ...]:
+    """Read groups of rules."""
+    return tuple(_group(each) for each in found.at("groups").items())
+
+
+def _group(row: Shape) -> RuleGroup:
     return RuleGroup(
-        name=reading.text(row, "name", operation),
-        file=reading.text(row, "file", operation),
-        interval_s=reading.number(row, "interval", operation),
-        evaluation_s=reading.number(row, "evaluationTime", operation),
-        last_evaluation=reading.stamp(row, "lastEvaluation", operation),
-        rules=tuple(_rule(reading.table(each, operation), operation) for each in reading.rows(row, "rules", operation)),
+        name=row.at("name").text(),
+        file=row.at("file").text(),
+        interval_s=row.at("interval").number(),
+        evaluation_s=row.at("evaluationTime").number(),
+        last_evaluation=_maybe_time(row.at("lastEvaluation")),
+        rules=tuple(_rule(each) for each in row.at("rules").items()),
     )
 
 
-def _rule(row: Mapping[str, object], operation: str) -> Rule:
-    active = row.get("alerts")
+def _rule(row: Shape) -> Rule:
     return Rule(
-        name=reading.text(row, "name", operation),
-        kind=reading.text(row, "type", operation),
-        health=reading.text(row, "health", operation),
-        last_error=reading.optional_text(row, "lastError"),
-        state=reading.optional_text(row, "state"),
-        labels=reading.optional_labels(row, "labels", operation),
-        active_alerts=len(active) if isinstance(active, list) else 0,
+        name=row.at("name").text(),
+        kind=row.at("type").text(),
+        health=row.at("health").text(),
+        last_error=row.at("lastError").maybe_text() or "",
+        state=row.at("state").maybe_text() or "",
+        labels=_maybe_labels(row.at("labels")),
+        active_alerts=len(list(row.at("alerts").maybe_items())),
     )
 
 
-def alerts(found: Mapping[str, object], operation: str) -> tuple[Alert, ...]:
-    """Read alerts. Raises IntegrationFailed."""
-    return tuple(_alert(reading.table(each, operation), operation) for each in reading.rows(found, "alerts", operation))
+def alerts(found: Shape) -> tuple[Alert, ...]:
+    """Read alerts."""
+    return tuple(_alert(each) for each in found.at("alerts").items())
 
 
-def _alert(row: Mapping[str, object], operation: str) -> Alert:
-    names = reading.labels(row, "labels", operation)
+def _alert(row: Shape) -> Alert:
+    names = _labels(row.at("labels"))
     return Alert(
         name=names.get("alertname", ""),
-        state=reading.text(row, "state", operation),
+        state=row.at("state").text(),
         labels=names,
-        annotations=reading.optional_labels(row, "annotations", operation),
-        active_at=reading.stamp(row, "activeAt", operation),
-        value=reading.figure(row.get("value"), operation),
+        annotations=_maybe_labels(row.at("annotations")),
+        active_at=_maybe_time(row.at("activeAt")),
+        value=row.at("value").figure(),
     )
 
 
-def targets(found: Mapping[str, object], operation: str) -> Targets:
-    """Read scrape targets. Raises IntegrationFailed."""
-    active = tuple(_target(reading.table(each, operation), operation) for each in reading.rows(found, "activeTargets", operation))
-    counts = found.get("droppedTargetCounts")
-    if not isinstance(counts, dict):
-        return Targets(active, None)
-    return Targets(active, sum(int(reading.number(counts, pool, operation)) for pool in counts))
+def targets(found: Shape) -> Targets:
+    """Read scrape targets."""
+    active = tuple(_target(each) for each in found.at("activeTargets").items())
+    return Targets(active, found.at("droppedTargetCounts").maybe(_sum))
 
 
-def _target(row: Mapping[str, object], operation: str) -> Target:
+def _sum(counts: Shape) -> int:
+    return sum(each.count() for each in counts.fields().values())
+
+
+def _target(row: Shape) -> Target:
     return Target(
-        labels=reading.labels(row, "labels", operation),
-        pool=reading.text(row, "scrapePool", operation),
-        url=reading.without_secrets(reading.text(row, "scrapeUrl", operation)),
-        health=reading.text(row, "health", operation),
-        last_error=reading.without_secrets(reading.optional_text(row, "lastError")),
-        last_scrape=reading.stamp(row, "lastScrape", operation),
+        labels=_labels(row.at("labels")),
+        pool=row.at("scrapePool").text(),
+        url=without_secrets(row.at("scrapeUrl").text()),
+        health=row.at("health").text(),
+        last_error=without_secrets(row.at("lastError").maybe_text() or ""),
+        last_scrape=_maybe_time(row.at("lastScrape")),
     )
 
 
-def build(found: Mapping[str, object], operation: str) -> Build:
-    """Read which version answers. Raises IntegrationFailed."""
-    return Build(reading.text(found, "version", operation), reading.text(found, "revision", operation))
+def without_secrets(url: str) -> str:
+    """Return text with the query and the user of every URL left out: scrape URLs carry keys there."""
+    return _USER_OF_URL.sub("", _QUERY_OF_URL.sub("", url))
+
+
+def build(found: Shape) -> Build:
+    """Read which version answers."""
+    return Build(found.at("version").text(), found.at("revision").text())

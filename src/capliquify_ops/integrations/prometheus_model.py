@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+NAME = "Prometheus"
+
 
 class Kind(StrEnum):
     """The kind of a query's result."""

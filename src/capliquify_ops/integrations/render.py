@@ -13,6 +13,7 @@ from capliquify_ops.integrations.render_logs import Logs, build_lines, last_line
 from capliquify_ops.integrations.render_metrics import RenderMetrics
 from capliquify_ops.integrations.render_reading import deploy_of, event_of, instance_of, service_of, variable_of
 from capliquify_ops.integrations.render_records import (
+    NAME,
     Deploy,
     EnvironmentVariable,
     Event,
@@ -21,7 +22,7 @@ from capliquify_ops.integrations.render_records import (
     RenderService,
     ServiceStatus,
 )
-from capliquify_ops.integrations.render_shape import Shape
+from capliquify_ops.integrations.shape import Shape
 from capliquify_ops.model.errors import ConfigurationInvalid, IntegrationFailed, UsageError
 from capliquify_ops.model.secret import Secret
 
@@ -38,7 +39,7 @@ def render_service(token: Secret, *, base_url: str = BASE_URL) -> Service:
     if not _KEY.fullmatch(token.reveal()):
         raise ConfigurationInvalid(f"{SETTING} names no key of Render's API: it is empty, or holds more than visible ASCII.")
     headers = {"Authorization": f"Bearer {token.reveal()}", "Accept": "application/json"}
-    return Service("Render", base_url, SETTING, MappingProxyType(headers), (token.reveal(),))
+    return Service(NAME, base_url, SETTING, MappingProxyType(headers), (token.reveal(),))
 
 
 class Render:
@@ -157,7 +158,7 @@ class Render:
         """
         path = path_of("services", service_id, "rollback")
         path_of(deploy_id)  # refuses what is no id
-        return deploy_of(Shape("rolling back", self._caller.send("POST", path, {"deployId": deploy_id}).json))
+        return deploy_of(Shape(NAME, "rolling back", self._caller.send("POST", path, {"deployId": deploy_id}).json))
 
     def deploy_again(
         self,
@@ -180,7 +181,7 @@ class Render:
         }
         body = {key: value for key, value in wanted.items() if value is not None}
         answer = self._caller.send("POST", path_of("services", service_id, "deploys"), body)
-        return None if answer.status == _QUEUED and answer.json is None else deploy_of(Shape("deploying", answer.json))
+        return None if answer.status == _QUEUED and answer.json is None else deploy_of(Shape(NAME, "deploying", answer.json))
 
     def turn_autodeploy_off(self, service_id: str) -> RenderService:
         """Stop deploys that nobody asked for, such as one that undoes a rollback; return the service as it is then.
@@ -189,7 +190,7 @@ class Render:
         """
         path = path_of("services", service_id)
         answer = self._caller.send("PATCH", path, {"autoDeploy": "no"}, is_repeatable=True)
-        service = service_of(Shape("turning autodeploy off", answer.json))
+        service = service_of(Shape(NAME, "turning autodeploy off", answer.json))
         if service.is_autodeployed:
             raise IntegrationFailed(f"Render left autodeploy on for {service.name}.", hint="Turn it off in its dashboard.")
         return service
@@ -206,11 +207,11 @@ class Render:
             answer = self._caller.send("PUT", path, {"value": value.reveal()}, is_repeatable=True)
         except IntegrationFailed as fault:
             raise _without_what_was_said(fault) from None
-        if variable_of(Shape("setting an environment variable", answer.json)) != EnvironmentVariable(key, value):
+        if variable_of(Shape(NAME, "setting an environment variable", answer.json)) != EnvironmentVariable(key, value):
             raise IntegrationFailed(f"Render did not keep the environment variable {key} as it was sent.")
 
     def _shape(self, operation: str, path: str) -> Shape:
-        return Shape(operation, self._caller.get(path).json)
+        return Shape(NAME, operation, self._caller.get(path).json)
 
 
 def _require_text(value: Secret) -> None:

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import TypeVar
 
 from capliquify_ops.integrations.caller import Caller, Query
-from capliquify_ops.integrations.render_records import Listed
-from capliquify_ops.integrations.render_shape import Shape
-from capliquify_ops.model.errors import IntegrationFailed, UsageError
+from capliquify_ops.integrations.render_records import NAME, Listed
+from capliquify_ops.integrations.shape import Shape
+from capliquify_ops.model.errors import UsageError
 
 PAGE = 100
 """The most that Render gives in one answer."""
@@ -56,7 +56,7 @@ def listed(
     size, found, cursors = min(PAGE, bounded(at_most)), list[T](), list[str]()
     while True:
         asked = [*query, ("limit", str(size)), *(("cursor", cursor) for cursor in cursors[-1:])]
-        page = list(Shape(operation, caller.get(path, asked).json).items())
+        page = list(Shape(NAME, operation, caller.get(path, asked).json).items())
         found += [read(each.at(key)) for each in page]
         if len(page) < size:
             return Listed(tuple(found[:at_most]), is_complete=len(found) <= at_most)
@@ -64,5 +64,5 @@ def listed(
         if len(found) >= at_most or cursor is None:
             return Listed(tuple(found[:at_most]), is_complete=False)
         if cursor in cursors:
-            raise IntegrationFailed(f"Render's answer to {operation} is not understood: its cursors lead in a circle.")
+            raise page[-1].at("cursor").wrong("leads in a circle")
         cursors.append(cursor)

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from capliquify_ops.integrations.caller import Caller
 from capliquify_ops.integrations.render_asking import PAGE, between, bounded, path_of
-from capliquify_ops.integrations.render_records import Deploy, RenderService
-from capliquify_ops.integrations.render_shape import Shape
+from capliquify_ops.integrations.render_records import NAME, Deploy, RenderService
+from capliquify_ops.integrations.shape import Shape
 
 _OPERATION = "reading logs"
 _ANSWERS = 2
@@ -54,7 +54,7 @@ def last_lines(
     for _ in range(_ANSWERS + count // PAGE):
         if stretch is None or len(lines) >= count:
             break
-        page, known = _page_of(Shape(_OPERATION, caller.get(path_of("logs"), [*fixed, *stretch]).json)), len(lines)
+        page, known = _page_of(Shape(NAME, _OPERATION, caller.get(path_of("logs"), [*fixed, *stretch]).json)), len(lines)
         lines.update({line.id: line for line in page.lines if line.id not in lines})
         stretch = page.following
         if len(lines) == known:

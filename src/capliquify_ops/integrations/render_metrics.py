@@ -5,7 +5,8 @@ from datetime import datetime
 
 from capliquify_ops.integrations.caller import Caller
 from capliquify_ops.integrations.render_asking import between, path_of
-from capliquify_ops.integrations.render_shape import Shape
+from capliquify_ops.integrations.render_records import NAME
+from capliquify_ops.integrations.shape import Shape
 from capliquify_ops.model.errors import UsageError
 
 FINEST_S = 30
@@ -83,7 +84,7 @@ class RenderMetrics:
         if window.resolution_s < FINEST_S or window.start >= window.end:
             raise UsageError(f"A window of a metric begins before it ends, and its points are {FINEST_S} s apart or more.")
         answer = self._caller.get(path_of("metrics", metric), [*query, *more])
-        return tuple(_series_of(each) for each in Shape(f"reading the metric {metric}", answer.json).items())
+        return tuple(_series_of(each) for each in Shape(NAME, f"reading the metric {metric}", answer.json).items())
 
 
 def _series_of(shape: Shape) -> Series:

@@ -8,7 +8,7 @@ from capliquify_ops.integrations.render_records import (
     Instance,
     RenderService,
 )
-from capliquify_ops.integrations.render_shape import Shape
+from capliquify_ops.integrations.shape import Shape
 from capliquify_ops.model.secret import Secret
 
 _OUTCOMES = ("deployStatus", "buildStatus", "preDeployStatus")
@@ -27,7 +27,7 @@ def service_of(shape: Shape) -> RenderService:
         is_autodeployed=shape.at("autoDeploy").text() != "no",
         plan=details.maybe_at("plan").maybe_text(),
         region=details.maybe_at("region").maybe_text(),
-        wanted_instances=details.maybe_at("numInstances").maybe_whole(),
+        wanted_instances=details.maybe_at("numInstances").maybe(Shape.whole),
         url=details.maybe_at("url").maybe_text(),
         health_check_path=details.maybe_at("healthCheckPath").maybe_text(),
     )
@@ -75,16 +75,15 @@ def _failure_of(details: Shape) -> Failure | None:
     if not isinstance(reason.value, dict):
         return None  # Other kinds of events have a word there, or nothing.
     found = reason.at("failure") if "failure" in reason.value else reason
-    if found.maybe_at("evicted").value is None:
+    if found.maybe_at("evicted").is_missing:
         return None
-    out_of_memory = found.at("oomKilled")
     return Failure(
         is_evicted=found.at("evicted").flag(),
-        is_early_exit=found.at("earlyExit").is_true(),
-        exit_code=found.at("nonZeroExit").maybe_whole(),
-        memory_limit=None if out_of_memory.value is None else out_of_memory.at("memoryLimit").text(),
+        is_early_exit=found.at("earlyExit").maybe(Shape.flag) is True,
+        exit_code=found.at("nonZeroExit").maybe(Shape.whole),
+        memory_limit=found.at("oomKilled").maybe(lambda each: each.at("memoryLimit").text()),
         unhealthy=found.at("unhealthy").maybe_text(),
-        timed_out_s=found.at("timedOutSeconds").maybe_whole(),
+        timed_out_s=found.at("timedOutSeconds").maybe(Shape.whole),
     )
 
 

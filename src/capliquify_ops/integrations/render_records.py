@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from capliquify_ops.model.secret import Secret
 
+NAME = "Render"
 ENDED = frozenset({"live", "deactivated", "build_failed", "update_failed", "pre_deploy_failed", "canceled"})
 """The statuses that a deploy keeps until another one takes its place."""
 T = TypeVar("T")

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from capliquify_ops.integrations import sentry_answers as answers
 from capliquify_ops.integrations.caller import Caller, Query, Service
 from capliquify_ops.integrations.sentry_records import (
+    NAME,
     CrashFree,
     Issues,
     Point,
@@ -18,7 +19,7 @@ from capliquify_ops.integrations.sentry_records import (
     Series,
     TopError,
 )
-from capliquify_ops.integrations.sentry_shape import Shape, items
+from capliquify_ops.integrations.shape import Shape
 from capliquify_ops.model.errors import ConfigurationInvalid, UsageError
 from capliquify_ops.model.secret import Secret
 
@@ -41,7 +42,7 @@ def service(token: Secret, base_url: str = "", region: str = "us") -> Service:
         raise ConfigurationInvalid(f"The variable that {SETTING} names holds no token.", hint="Make one with org:read.")
     if not base_url and region not in REGIONS:
         raise ConfigurationInvalid(f"integrations.sentry.region is {region!r}.", hint=f"Expected: {' or '.join(REGIONS)}")
-    return Service("Sentry", base_url or f"https://{region}.sentry.io", SETTING, {"Authorization": f"Bearer {text}"}, (text,))
+    return Service(NAME, base_url or f"https://{region}.sentry.io", SETTING, {"Authorization": f"Bearer {text}"}, (text,))
 
 
 class Sentry:
@@ -62,7 +63,7 @@ class Sentry:
         query = [*_in(project, period), ("dataset", "errors"), ("yAxis", answers.COUNT), ("interval", str(_seconds(bucket)))]
         compared = [] if before is None else [("comparisonDelta", str(_seconds(before)))]
         answer = self._caller.get(f"{self._organization}/events-timeseries/", [*query, *compared])
-        return answers.series(Shape.of(answer.json, "GET events-timeseries"))
+        return answers.series(Shape(NAME, "GET events-timeseries", answer.json))
 
     def received(self, project: str, since: datetime, until: datetime) -> tuple[Point, ...]:
         """Return events by the hour, between two aware times: coarse, for where `error_counts` is not to be had.
@@ -71,7 +72,8 @@ class Sentry:
         """
         times = [("since", str(int(since.timestamp()))), ("until", str(int(until.timestamp())))]
         query = [("stat", "received"), ("resolution", "1h"), *times]
-        return answers.received(self._caller.get(f"{self._projects}/{_project(project)}/stats/", query).json, "GET project stats")
+        answer = self._caller.get(f"{self._projects}/{_project(project)}/stats/", query)
+        return answers.received(Shape(NAME, "GET project stats", answer.json))
 
     def issues(self, project: str, period: timedelta = DAY) -> Issues:
         """Return the unresolved issues of a project, at most 500."""
@@ -97,13 +99,13 @@ class Sentry:
         """Return one release as far as it concerns the project, with its health."""
         path = f"{self._organization}/releases/{_part(version)}/"
         answer = self._caller.get(path, [("project", _project(project)), ("health", "true")])
-        return answers.release(Shape.of(answer.json, "GET release"), project)
+        return answers.release(Shape(NAME, "GET release", answer.json), project)
 
     def crash_free(self, project: str, period: timedelta = DAY) -> tuple[CrashFree, ...]:
         """Return the share of sessions without a crash for each release with sessions in the period (one hour or more)."""
         fields = [("field", answers.CRASH_FREE), ("field", answers.SESSIONS), ("groupBy", "release"), ("includeSeries", "0")]
         answer = self._caller.get(f"{self._organization}/sessions/", [*_in(project, period), *fields])
-        return tuple(answers.crash_free(row) for row in Shape.of(answer.json, "GET sessions").rows("groups"))
+        return tuple(answers.crash_free(row) for row in Shape(NAME, "GET sessions", answer.json).at("groups").items())
 
     def top_errors(self, project: str, period: timedelta = DAY, most: int = 10) -> tuple[TopError, ...]:
         """Return the titles of most errors, the most frequent first: at most `most`, which is 1 to 100."""
@@ -112,7 +114,7 @@ class Sentry:
         fields = [("field", "title"), ("field", answers.COUNT), ("sort", f"-{answers.COUNT}"), ("per_page", str(most))]
         query = [*_in(project, period), ("dataset", "errors"), *fields]
         answer = self._caller.get(f"{self._organization}/events/", query)
-        return tuple(answers.top_error(row) for row in Shape.of(answer.json, "GET events").rows("data"))
+        return tuple(answers.top_error(row) for row in Shape(NAME, "GET events", answer.json).at("data").items())
 
     def project_keys(self, project: str) -> ProjectKeys:
         """Return the active keys of a project. Their DSNs are Secret, the secret halves are left out."""
@@ -131,8 +133,9 @@ class Sentry:
         cursor: str | None = None
         for _ in range(MOST_PAGES):
             answer = self._caller.get(path, [*query, *([] if cursor is None else [("cursor", cursor)])])
-            found += [read(Shape.of(row, operation)) for row in items(answer.json, operation)]
-            cursor = answers.next_cursor(answer.headers, operation)
+            page = Shape(NAME, operation, answer.json)
+            found += [read(row) for row in page.items()]
+            cursor = answers.next_cursor(answer.headers, page)
             if cursor is None:
                 break
         return tuple(found), cursor is not None

@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 
 from capliquify_ops.model.secret import Secret
 
+NAME = "Sentry"
+
 
 @dataclass(frozen=True, slots=True)
 class Point:

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import cast
+from datetime import datetime
 
 from capliquify_ops.integrations.caller import Answer, Caller, Service
+from capliquify_ops.integrations.shape import SECOND, Shape
 from capliquify_ops.integrations.slack_message import Message
 from capliquify_ops.model.errors import (
     CredentialRefused,
@@ -94,20 +94,17 @@ class Slack:
     def identity(self) -> Identity:
         """Say whose token it is, which shows that it is valid."""
         row = _success(self._caller.get("/api/auth.test"), "auth.test")
-        return Identity(*(_text(row, key, "auth.test") for key in ("team", "team_id", "user", "user_id")))
+        return Identity(*(row.at(key).text() for key in ("team", "team_id", "user", "user_id")))
 
 
-def _success(answer: Answer, operation: str) -> Mapping[str, object]:
+def _success(answer: Answer, operation: str) -> Shape:
     """Return the answer of a success. Raises IntegrationFailed."""
-    if not isinstance(answer.json, dict) or not isinstance(answer.json.get("ok"), bool):
-        raise IntegrationFailed(f"{NAME}: {operation} answered without saying whether it is ok.", hint="Check base_url.")
-    row = cast("Mapping[str, object]", answer.json)
-    if row["ok"]:
+    row = Shape(NAME, operation, answer.json)
+    if row.at("ok").flag():
         return row
-    word = _text(row, "error", operation)
+    word, needed = row.at("error").text(), row.at("needed").maybe_text()
     kind = _KINDS.get(word, IntegrationFailed)
-    needed = row.get("needed")
-    more = f" (it needs {_plain(needed)})" if isinstance(needed, str) and needed else ""
+    more = f" (it needs {_plain(needed)})" if needed else ""
     raise kind(f"{NAME} refused {operation}: {_plain(word)}{more}.", hint=_HINTS.get(kind, ""))
 
 
@@ -116,18 +113,7 @@ def _plain(word: str) -> str:
     return _WORD.sub("?", word)[:80]
 
 
-def _text(row: Mapping[str, object], key: str, operation: str) -> str:
-    value = row.get(key)
-    if not isinstance(value, str):
-        raise IntegrationFailed(f"{NAME}: {operation} answered without the text {key!r}.")
-    return value
-
-
 def _posted(answer: Answer, operation: str) -> Posted:
     row = _success(answer, operation)
-    ts = _text(row, "ts", operation)
-    try:
-        at = datetime.fromtimestamp(float(ts), UTC)
-    except (ValueError, OverflowError, OSError):
-        raise IntegrationFailed(f"{NAME}: {operation} answered a 'ts' that is no time.") from None
-    return Posted(_text(row, "channel", operation), ts, at)
+    ts = row.at("ts")
+    return Posted(row.at("channel").text(), ts.text(), ts.since_1970(ts.figure(), SECOND))

@@ -12,7 +12,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from capliquify_ops.configuration.system import SystemClock
 from capliquify_ops.integrations.caller import Patience
+from capliquify_ops.model.errors import CredentialRefused, NotThere, OperationForbidden, RateLimited, ServiceBroken
+
+REFUSALS = {401: CredentialRefused, 403: OperationForbidden, 404: NotThere, 429: RateLimited, 500: ServiceBroken}
+"""The error of each status, whatever the service."""
 
 
 def pytest_collection_modifyitems(config, items):
@@ -51,6 +56,10 @@ class Fault:
     after_s: float = 0.0
     reset: bool = False
     cut: bool = False
+
+
+FAULTS = (Fault(429, headers={"Retry-After": "2"}), Fault(500), Fault(reset=True), Fault(200, {"x": "y" * 999}, cut=True))
+"""What ends no operation that may be repeated: a rate limit with a time, an error, a broken connection, and half an answer."""
 
 
 class Fake:
@@ -120,6 +129,20 @@ def fake():
 
 
 @pytest.fixture
+def state(request):
+    """What the service keeps that the test's module names as its FAKE; a request that it does not know fails the test."""
+    kept = request.module.FAKE()
+    yield kept
+    assert kept.problems == []
+
+
+@pytest.fixture
+def running(fake, state):
+    """That service, on loopback."""
+    return fake(state.answer)
+
+
+@pytest.fixture
 def slept():
     """The pauses that a caller made, in seconds; none of them takes any time."""
     return []
@@ -148,3 +171,9 @@ def patience(slept):
     time_of_its_own = Time()
     time_of_its_own.slept = slept
     return Patience(time_of_its_own, lambda: 0.5, budget_s=5.0, sleep=time_of_its_own.sleep)
+
+
+@pytest.fixture
+def hasty():
+    """Patience of the real time for one try of a fifth of a second."""
+    return Patience(SystemClock(), lambda: 0.5, budget_s=0.2, tries=1)

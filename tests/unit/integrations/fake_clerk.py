@@ -45,7 +45,7 @@ class FakeClerk:
     def __init__(self, *, production=False):
         self.production = production
         self.users, self.memberships, self.sessions, self.tickets = ["user_1", "user_2"], [], {}, []
-        self.refused, self.signed = [], 0
+        self.problems, self.signed = [], 0
         self.document = document()
 
     def join(self, user, organization, role="org:member", permissions=("org:reports:read",)):
@@ -60,7 +60,7 @@ class FakeClerk:
         try:
             self._check(asked, path)
         except AssertionError as fault:
-            self.refused.append(str(fault))
+            self.problems.append(str(fault))
             return self._error(422, "request_invalid", str(fault))
         if asked.headers.get("authorization") != f"Bearer {SECRET_KEY}":
             return self._error(401, "authentication_invalid", f"Invalid {asked.headers.get('authorization')}")
@@ -68,7 +68,7 @@ class FakeClerk:
         try:
             self._check_answer(asked.method, path, status, document)
         except AssertionError as fault:
-            self.refused.append(str(fault))
+            self.problems.append(str(fault))
         return status, document
 
     def _check(self, asked, path):

@@ -59,7 +59,7 @@ class FakeSentry:
 
     def __init__(self):
         self.events, self.resolved, self.versions, self.sessions, self.keys = [], set(), {}, {}, []
-        self.refused, self.document = [], document()
+        self.problems, self.document = [], document()
 
     def capture(self, title, ago=600, *, release="shop@1", times=1, user="u1", project="shop"):
         self.events += [Event(ago, title, release, user, project)] * times
@@ -74,7 +74,7 @@ class FakeSentry:
         try:
             self._check(asked)
         except AssertionError as fault:
-            self.refused.append(str(fault))
+            self.problems.append(str(fault))
             return 400, {"detail": str(fault)}
         if asked.headers.get("authorization") != f"Bearer {TOKEN}":
             return 401, {"detail": "Invalid token"}
@@ -84,7 +84,7 @@ class FakeSentry:
             if self.document and status < 400:
                 self.document.check_answer(asked.method, asked.path, status, body)
         except AssertionError as fault:
-            self.refused.append(str(fault))
+            self.problems.append(str(fault))
         return status, body, *headers
 
     def _check(self, asked):

@@ -2,8 +2,7 @@
 
 import pytest
 
-from capliquify_ops.configuration.system import SystemClock
-from capliquify_ops.integrations.caller import Caller, Patience, Service
+from capliquify_ops.integrations.caller import Caller, Service
 from capliquify_ops.model.errors import (
     CredentialRefused,
     IntegrationFailed,
@@ -75,6 +74,30 @@ def test_the_reason_is_found_where_services_put_it(calling, body):
         caller.get("/x")
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"no_service", ": no_service"),
+        (b"invalid_payload\n", ": invalid_payload"),
+        (f"unknown: {TOKEN}".encode(), ": unknown: [redacted]"),
+        (b"x" * 200, f": {'x' * 200}"),
+        (b"x" * 201, ""),
+        (b"<html>no</html>", ""),
+        (b"no\nreason", ""),
+        (b"\x1b[31mno", ""),
+        (b"no\x80", ""),
+        (b" ", ""),
+    ],
+)
+def test_a_plain_reason_is_said(calling, body, said):
+    """One short line of text is a reason, without the credential; a page, a longer text, and what no terminal should get are none."""
+    running, caller = calling
+    running.faults.append(Fault(400, body))
+    with pytest.raises(IntegrationFailed) as caught:
+        caller.get("/x")
+    assert caught.value.what == f"Render answered GET /x with 400{said}."
+
+
 def test_a_read_is_tried_again_after_a_fault(calling, slept):
     """A server that breaks, closes, or cuts its answer short is asked again, each time later; then the answer counts."""
     running, caller = calling
@@ -107,6 +130,16 @@ def test_retry_after_is_obeyed(calling, slept, value):
     running.faults.append(Fault(429, headers={"Retry-After": value}))
     assert caller.get("/x").status == 200
     assert slept == [pytest.approx(2.025)]
+
+
+def test_the_reset_of_a_rate_limit_is_waited_for(calling, slept):
+    """Where a service names no Retry-After, the seconds until its limit is reset count; where it names both, Retry-After."""
+    running, caller = calling
+    running.faults.append(Fault(429, headers={"Ratelimit-Limit": "400", "Ratelimit-Remaining": "0", "Ratelimit-Reset": "3"}))
+    assert caller.get("/x").status == 200
+    running.faults.append(Fault(429, headers={"Retry-After": "2", "Ratelimit-Reset": "60"}))
+    assert caller.get("/x").status == 200
+    assert slept == [pytest.approx(3.025), pytest.approx(2.025)]
 
 
 @pytest.mark.parametrize("value", ["", "soon", "-1", "²", "9" * 400, "Tue, 99 Jan 2030"])
@@ -142,12 +175,12 @@ def test_nobody_there(fake, patience):
         caller.get("/x")
 
 
-def test_a_slow_answer_ends_with_the_budget(fake):
+def test_a_slow_answer_ends_with_the_budget(fake, hasty):
     """A service that does not answer costs the budget and no more."""
     running = fake(lambda _: (200, None))
     running.faults.append(Fault(after_s=3))
     with (
-        Caller(Service("Clerk", running.url, "x"), Patience(SystemClock(), lambda: 0.5, budget_s=0.3, tries=1)) as caller,
+        Caller(Service("Clerk", running.url, "x"), hasty) as caller,
         pytest.raises(ServiceBroken, match="did not answer GET /x in time"),
     ):
         caller.get("/x")

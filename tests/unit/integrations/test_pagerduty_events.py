@@ -4,41 +4,24 @@ from datetime import UTC, datetime
 
 import pytest
 
-from capliquify_ops.configuration.system import SystemClock
-from capliquify_ops.integrations.caller import Caller, Patience
+from capliquify_ops.integrations.caller import Caller
 from capliquify_ops.integrations.pagerduty_events import PagerDutyEvents, pagerduty_events_service
 from capliquify_ops.integrations.pagerduty_model import Change, Event, Severity
 from capliquify_ops.model.errors import (
-    CredentialRefused,
     IntegrationFailed,
-    NotThere,
-    OperationForbidden,
-    RateLimited,
     ServiceBroken,
     UsageError,
 )
 from capliquify_ops.model.secret import Secret
 
-from .conftest import Fault
+from .conftest import REFUSALS, Fault
 from .fake_pagerduty import ROUTING_KEY, FakePagerDuty, mend_events
 from .published import published
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
 EVENT = Event("db-full", "The disk is full", "db-1", Severity.CRITICAL, AT, "https://runbook.test/disk", {"free_percent": 1})
 CHANGE = Change("Rolled back to 1.2.3", "api", AT, "https://deploy.test/7", {"commit": "abc"})
-
-
-@pytest.fixture
-def state():
-    """What PagerDuty keeps; a request that it does not know fails the test."""
-    kept = FakePagerDuty()
-    yield kept
-    assert kept.problems == []
-
-
-@pytest.fixture
-def running(fake, state):
-    return fake(state.answer)
+FAKE = FakePagerDuty
 
 
 @pytest.fixture
@@ -144,14 +127,7 @@ def test_a_change_is_not_marked_twice(client, state, running):
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [
-        (400, IntegrationFailed),
-        (401, CredentialRefused),
-        (403, OperationForbidden),
-        (404, NotThere),
-        (429, RateLimited),
-        (503, ServiceBroken),
-    ],
+    [(400, IntegrationFailed), *REFUSALS.items()],
 )
 def test_refusals_are_told_by_kind(client, running, status, kind):
     """Each refusal has its error, with PagerDuty's own reason in it."""
@@ -168,17 +144,16 @@ def test_only_success_is_success(client, running, body):
     """An answer 202 that does not say success is an error that names the operation: the problem may not have been raised."""
     for act, operation in ((lambda: client.trigger(EVENT), "trigger"), (lambda: client.mark_change(CHANGE), "a change event")):
         running.faults[:] = [Fault(202, body)]
-        with pytest.raises(IntegrationFailed, match=f"PagerDuty: {operation} answered"):
+        with pytest.raises(IntegrationFailed, match=f"PagerDuty's answer to {operation} is not understood: the answer"):
             act()
 
 
-def test_a_slow_answer_ends(running):
+def test_a_slow_answer_ends(running, hasty):
     """PagerDuty that hangs costs the budget of one operation and no more."""
     running.faults.append(Fault(after_s=0.6))
     key = Secret(ROUTING_KEY)
-    patience = Patience(SystemClock(), lambda: 0.5, budget_s=0.2, tries=1)
     with (
-        Caller(pagerduty_events_service(key, base_url=running.url), patience) as caller,
+        Caller(pagerduty_events_service(key, base_url=running.url), hasty) as caller,
         pytest.raises(ServiceBroken, match="in time"),
     ):
         PagerDutyEvents(caller, key).trigger(EVENT)

@@ -5,42 +5,26 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from capliquify_ops.configuration.system import SystemClock
 from capliquify_ops.integrations import prometheus
-from capliquify_ops.integrations.caller import Caller, Patience
+from capliquify_ops.integrations.caller import Caller
 from capliquify_ops.integrations.prometheus import Prometheus, prometheus_service
 from capliquify_ops.integrations.prometheus_model import Build, Kind
 from capliquify_ops.model.errors import (
     ConfigurationInvalid,
     CredentialRefused,
     IntegrationFailed,
-    NotThere,
-    OperationForbidden,
-    RateLimited,
     ServiceBroken,
     UsageError,
 )
 from capliquify_ops.model.secret import Secret
 
-from .conftest import Fault
+from .conftest import FAULTS, REFUSALS, Fault
 from .fake_prometheus import NOW, FakePrometheus, mend
 from .published import published
 
 TOKEN = "prom-only-for-this-test"
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def state():
-    """What Prometheus holds; a request that it does not know fails the test."""
-    kept = FakePrometheus()
-    yield kept
-    assert kept.problems == []
-
-
-@pytest.fixture
-def running(fake, state):
-    return fake(state.answer)
+FAKE = FakePrometheus
 
 
 @pytest.fixture
@@ -223,13 +207,7 @@ def test_prometheus_says_what_is_wrong_with_a_query(client, query, said):
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [
-        (401, CredentialRefused),
-        (403, OperationForbidden),
-        (404, NotThere),
-        (429, RateLimited),
-        (502, ServiceBroken),
-    ],
+    REFUSALS.items(),
 )
 def test_refusals_of_a_proxy_are_told_by_kind(client, running, status, kind):
     """A proxy may answer anything, such as a page: each refusal has its error."""
@@ -240,22 +218,16 @@ def test_refusals_of_a_proxy_are_told_by_kind(client, running, status, kind):
 
 def test_a_read_survives_faults(client, running, slept):
     """A rate limit with a time, an error of the server, a broken connection, and half an answer do not end a read."""
-    for fault in (
-        Fault(429, headers={"Retry-After": "2"}),
-        Fault(500),
-        Fault(reset=True),
-        Fault(200, {"x": "y" * 999}, cut=True),
-    ):
+    for fault in FAULTS:
         running.faults[:] = [fault]
         assert len(client.query("up").samples) == 2
     assert slept[0] == pytest.approx(2.025)
 
 
-def test_a_slow_answer_ends(running):
+def test_a_slow_answer_ends(running, hasty):
     """Prometheus that hangs costs the budget of one operation and no more; it is told itself not to work longer than that."""
     running.faults.append(Fault(after_s=0.6))
-    patience = Patience(SystemClock(), lambda: 0.5, budget_s=0.2, tries=1)
-    with Caller(prometheus_service(running.url), patience) as caller, pytest.raises(ServiceBroken, match="in time"):
+    with Caller(prometheus_service(running.url), hasty) as caller, pytest.raises(ServiceBroken, match="in time"):
         Prometheus(caller).query("up")
     assert ("timeout", "8s") in running.asked[0].query
 

@@ -4,8 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from capliquify_ops.configuration.system import SystemClock
-from capliquify_ops.integrations.caller import Caller, Patience
+from capliquify_ops.integrations.caller import Caller
 from capliquify_ops.integrations.render import Render, render_service
 from capliquify_ops.integrations.render_metrics import Window
 from capliquify_ops.model.errors import (
@@ -105,12 +104,12 @@ def test_a_rate_limit_is_waited_for_or_told(render, server, web, slept):
     assert caught.value.retry_after_s == 51
 
 
-def test_a_slow_render_costs_the_patience_and_no_more(server, web):
+def test_a_slow_render_costs_the_patience_and_no_more(server, web, hasty):
     """An answer that does not come is given up."""
     server.faults.append(Fault(after_s=3))
     service = render_service(Secret(TOKEN), base_url=f"{server.url}/v1")
     with (
-        Caller(service, Patience(SystemClock(), lambda: 0.5, budget_s=0.3, tries=1)) as caller,
+        Caller(service, hasty) as caller,
         pytest.raises(ServiceBroken, match="in time"),
     ):
         Render(caller).service(web)

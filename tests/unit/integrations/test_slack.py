@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capliquify_ops.configuration.system import SystemClock
 from capliquify_ops.integrations import slack
-from capliquify_ops.integrations.caller import Answer, Caller, Patience
+from capliquify_ops.integrations.caller import Answer, Caller
 from capliquify_ops.integrations.slack import Posted, Slack, slack_service
 from capliquify_ops.integrations.slack_message import Header, Message, Section
 from capliquify_ops.model.errors import (
@@ -22,30 +21,14 @@ from capliquify_ops.model.errors import (
 )
 from capliquify_ops.model.secret import Secret
 
-from .conftest import Fault
+from .anything import JSON
+from .conftest import FAULTS, REFUSALS, Fault
 from .fake_slack import CHANNEL, TOKEN, FakeSlack, opened
 from .published import published
 
 MESSAGE = Message("The API is down", (Header("The API is down"), Section("Since 10:00")))
 POSTED = {"ok": True, "channel": CHANNEL, "ts": "1893456000.000001", "message": {}}
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=10,
-)
-
-
-@pytest.fixture
-def state():
-    """What stands in Slack; a request that it does not know fails the test."""
-    kept = FakeSlack()
-    yield kept
-    assert kept.problems == []
-
-
-@pytest.fixture
-def running(fake, state):
-    return fake(state.answer)
+FAKE = FakeSlack
 
 
 @pytest.fixture
@@ -152,9 +135,7 @@ def test_a_change_is_repeated_after_a_fault(client, state, running):
     assert len(state.messages) == 1
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"), [(401, CredentialRefused), (403, OperationForbidden), (404, NotThere), (500, ServiceBroken)]
-)
+@pytest.mark.parametrize(("status", "kind"), REFUSALS.items())
 def test_refusals_by_status_are_told_by_kind(client, running, status, kind):
     """What stands before Slack answers by status: each has its error."""
     running.faults += [Fault(status, {"ok": False, "error": "the_reason"})] * 3
@@ -164,22 +145,16 @@ def test_refusals_by_status_are_told_by_kind(client, running, status, kind):
 
 def test_a_read_survives_faults(client, running):
     """A rate limit, an error of the server, a broken connection, and half an answer do not end a read."""
-    for fault in (
-        Fault(429, headers={"Retry-After": "1"}),
-        Fault(500),
-        Fault(reset=True),
-        Fault(200, {"x": "y" * 999}, cut=True),
-    ):
+    for fault in FAULTS:
         running.faults[:] = [fault]
         assert client.identity().user == "ops"
 
 
-def test_a_slow_answer_ends(running):
+def test_a_slow_answer_ends(running, hasty):
     """Slack that hangs costs the budget of one operation and no more."""
     running.faults.append(Fault(after_s=0.6))
-    patience = Patience(SystemClock(), lambda: 0.5, budget_s=0.2, tries=1)
     with (
-        Caller(slack_service(Secret(TOKEN), base_url=running.url), patience) as caller,
+        Caller(slack_service(Secret(TOKEN), base_url=running.url), hasty) as caller,
         pytest.raises(ServiceBroken, match="in time"),
     ):
         Slack(caller).post(CHANNEL, MESSAGE)
@@ -222,7 +197,7 @@ def test_the_token_is_nowhere(fake, patience, caplog):
 def test_another_shape_is_told_with_its_operation(client, running, body):
     """What is neither a success with its id nor a refusal with its word is an error that names Slack and the operation."""
     running.faults.append(Fault(200, body))
-    with pytest.raises(IntegrationFailed, match=r"Slack: chat\.postMessage answered"):
+    with pytest.raises(IntegrationFailed, match=r"Slack's answer to chat\.postMessage is not understood: the answer"):
         client.post(CHANNEL, MESSAGE)
 
 
@@ -233,7 +208,7 @@ def test_any_answer_is_a_value_or_an_error(document, key, value):
         try:
             slack._posted(Answer(200, given_answer, {}), "a test")
         except IntegrationFailed as fault:
-            assert fault.what.startswith(("Slack: a test answered", "Slack refused a test"))
+            assert fault.what.startswith(("Slack's answer to a test is not understood: ", "Slack refused a test"))
 
 
 def test_requests_and_answers_are_as_published(client, state, running):
