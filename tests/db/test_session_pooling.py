@@ -1,14 +1,6 @@
 """The check session_pooling: behind a real PgBouncer in each of its modes, and without one."""
 
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
 import time
-from contextlib import closing, suppress
-from pathlib import Path
-from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import pytest
 
@@ -22,58 +14,6 @@ from capliquify_ops.model.outcome import Outcome, Severity
 from capliquify_ops.model.secret import Secret
 
 LIMITS = load_limits()
-PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-NOBODY = 65534
-
-
-@pytest.fixture
-def pooler(observer_url):
-    """Starts PgBouncer in front of the test's server, and returns the observer's URL through it."""
-    if PGBOUNCER is None:
-        missing = "PgBouncer is not installed. Install it with: apt-get update && apt-get install -y pgbouncer"
-        pytest.fail(missing, pytrace=False) if os.environ.get("CI") == "true" else pytest.skip(missing)
-    running, folders = [], []
-
-    def start(**settings):
-        url = urlsplit(observer_url.reveal())
-        password = Path(parse_qs(url.query)["passfile"][0]).read_text().strip().rsplit(":", 1)[1]
-        # Not pytest's own folder: PgBouncer, which refuses to be root, could not get there.
-        folder = Path(tempfile.mkdtemp(prefix="pooler-"))
-        folders.append(folder)
-        with closing(socket.socket()) as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        fixed = {"listen_addr": "127.0.0.1", "listen_port": port, "auth_type": "trust", "auth_file": folder / "users"}
-        fixed |= {"unix_socket_dir": "", "ignore_startup_parameters": "extra_float_digits"}
-        lines = [f"{key} = {value}" for key, value in {**fixed, **settings}.items()]
-        (folder / "users").write_text(f'"{url.username}" "{password}"\n')
-        text = f"[databases]\n* = host={url.hostname} port={url.port}\n[pgbouncer]\n"
-        (folder / "pgbouncer.ini").write_text(text + "\n".join(lines) + "\n")
-        given = {}
-        if os.getuid() == 0:
-            given = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-            for path in (folder, *folder.iterdir()):
-                os.chown(path, NOBODY, NOBODY)
-        running.append(subprocess.Popen([PGBOUNCER, folder / "pgbouncer.ini"], stderr=subprocess.PIPE, **given))
-        _until_open(port, running[-1])
-        return Secret(urlunsplit(url._replace(netloc=f"{url.username}@127.0.0.1:{port}", query="sslmode=disable")))
-
-    yield start
-    for process in running:
-        process.terminate()
-        process.communicate(timeout=20)
-    for folder in folders:
-        shutil.rmtree(folder)
-
-
-def _until_open(port, process):
-    deadline = time.monotonic() + 20
-    while True:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline, "PgBouncer does not listen"
-        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from capliquify_ops.database.capabilities import Server, describe
 from capliquify_ops.database.connect import Session, SessionLimits, observer, operator
 from capliquify_ops.database.dsn import address_of, masked
 from capliquify_ops.database.identifiers import fill, identifier, literal, qualified, quoted
+from capliquify_ops.database.pooler_console import show as show_pooler
 from capliquify_ops.database.pooling import Pooling
 from capliquify_ops.database.statements import Statement, load
 
@@ -24,4 +25,5 @@ __all__ = [
     "operator",
     "qualified",
     "quoted",
+    "show_pooler",
 ]

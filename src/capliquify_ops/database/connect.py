@@ -231,7 +231,7 @@ def _text(query: Statement | Query) -> Query:
     return query.text if isinstance(query, Statement) else query
 
 
-def _conninfo(url: Secret) -> str:
+def conninfo_of(url: Secret) -> str:
     """Keep PGPASSWORD of the environment out where the URL names a password file: libpq would prefer the variable."""
     given = parts(url)
     if "passfile" in given and "password" not in given:
@@ -251,7 +251,7 @@ def _require_supported(session: Session) -> None:
 def _session(url: Secret, purpose: str, limits: SessionLimits, *, read_only: bool, pooled: bool) -> Iterator[Session]:
     try:
         connection = psycopg.connect(
-            _conninfo(url),
+            conninfo_of(url),
             autocommit=True,
             connect_timeout=CONNECT_TIMEOUT_S,
             prepare_threshold=None if pooled else 5,

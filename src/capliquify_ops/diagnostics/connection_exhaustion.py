@@ -7,7 +7,10 @@ from typing import TypeVar
 
 from capliquify_ops.configuration import Limits
 from capliquify_ops.database import Session, load
-from capliquify_ops.diagnostics.inquiry import Answers, Asked, Inquiry, Issue, Questions
+from capliquify_ops.diagnostics import connection_exhaustion_pools as pools
+from capliquify_ops.diagnostics.connection_exhaustion_pools import POOLER, pooler_question
+from capliquify_ops.diagnostics.inquiry import Answers, Asked, Inquiry, Issue, Questions, value_of
+from capliquify_ops.diagnostics.shared_questions import METRICS, metrics_question
 from capliquify_ops.diagnostics.wording import age, sessions, statement, terminate, whose
 from capliquify_ops.integrity.capacity_rows import Connections
 from capliquify_ops.model.diagnosis import Cause
@@ -26,8 +29,9 @@ K = TypeVar("K", bound=Hashable)
 
 
 def ask(inquiry: Inquiry) -> Questions:
-    """Return what can be asked: the database's sessions."""
-    return Questions(database={CONNECTIONS: lambda session: _read(session, inquiry.target.roles.app)})
+    """Return what can be asked: the database's sessions, the service's pool, and the pooler's pools where there is one."""
+    outside = {METRICS: metrics_question(inquiry), POOLER: pooler_question(inquiry)}
+    return Questions(outside, {CONNECTIONS: lambda session: _read(session, inquiry.target.roles.app)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,8 @@ def explain(rows: ConnectionRows, limits: Limits) -> tuple[Cause, ...]:
 def explain_answers(answers: Answers, inquiry: Inquiry) -> tuple[Cause, ...]:
     """Return the probable causes; that no connection was to be had is one."""
     asked = answers[CONNECTIONS]
-    return explain(asked.value, inquiry.limits) if asked.source.answered else _without_a_slot(asked)
+    found = explain(asked.value, inquiry.limits) if asked.source.answered else _without_a_slot(asked)
+    return (*found, *pools.waiting(value_of(answers, POOLER) or ()), *pools.queued(value_of(answers, METRICS)))
 
 
 def _read(session: Session, app_role: str) -> tuple[ConnectionRows, str]:

@@ -11,6 +11,7 @@ from capliquify_ops.diagnostics.inquiry import Answers, Asked, DatabaseQuestion,
 from capliquify_ops.model.diagnosis import Source
 from capliquify_ops.model.errors import OpsError
 from capliquify_ops.model.protocols import Clock
+from capliquify_ops.observation.slots import require_slot_to_spare
 
 PATIENCE_S = 6.0
 """No source outside is waited for longer: each has a shorter time limit of its own, this is for one that does not keep it."""
@@ -50,6 +51,7 @@ def _inside(questions: Mapping[str, DatabaseQuestion], target: Target, clock: Cl
         started = clock.monotonic()
         try:
             with observer(target.observer_url(), "diagnose", pooled=target.pooled, limits=GENTLE) as session:
+                require_slot_to_spare(session)
                 for name, question in questions.items():
                     put(name, _asked(name, _of(question, session), clock))
         except OpsError as error:

@@ -65,7 +65,8 @@ class Traffic:
     """What a service did in `over_s` seconds, and how it stood at their end.
 
     `middleware` are durations by step, `verifications` session checks by result, `pool` connections by state (active, idle,
-    waiting), `memory_bytes` what the processes hold; empty or None where the service does not say. `has_restarted`: a counter
+    waiting: the fewer of both looks, so that a moment's queue is none),
+    `memory_bytes` what the processes hold; empty or None where the service does not say. `has_restarted`: a counter
     went back meanwhile, so the numbers are those since then.
     """
 
@@ -96,7 +97,7 @@ class Traffic:
 
 
 def traffic_between(
-    before: Iterable[Sample],
+    before: Sequence[Sample],
     after: Sequence[Sample],
     over_s: float,
     metrics: Mapping[str, str],
@@ -108,7 +109,7 @@ def traffic_between(
     `metrics` are the profile's names. Routes in `apart` are left out: what watches the service is none of its customers.
     """
     grown = _Growth(before)
-    pages = _Page(after, metrics)
+    first, pages = _Page(before, metrics), _Page(after, metrics)
     counted: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for sample in pages.named("requests_total"):
         if (more := grown(sample)) and _route(sample) not in apart:
@@ -116,6 +117,8 @@ def traffic_between(
     times = _histograms(pages, "request_duration", _route, grown)
     verified = _totals(pages.named("session_verifications"), lambda each: each.labels.get("result", ""), grown)
     pool = {state: pages.total(f"connections_{state}") for state in ("active", "idle", "waiting")}
+    if pool["waiting"] and before:
+        pool["waiting"] = min(pool["waiting"], first.total("connections_waiting") or 0.0)
     return Traffic(
         over_s=over_s,
         routes=tuple(Route(name, dict(counts), times.get(name)) for name, counts in sorted(counted.items())),

@@ -67,6 +67,11 @@ def client(database):
         each.close()
 
 
+def asked(diagnosis):
+    """What the database said."""
+    return next(source for source in diagnosis.sources if source.name == connection_exhaustion.CONNECTIONS)
+
+
 def _waits(found, count):
     """Until so many sessions wait for a lock."""
     deadline = time.monotonic() + 20
@@ -79,7 +84,7 @@ def test_a_healthy_database_is_told_so(found):
     """Nothing is wrong, the server was asked, and the answer counts who is connected."""
     diagnosis = found()
     assert (diagnosis.is_wrong, diagnosis.is_certain, diagnosis.causes) == (False, True, ())
-    assert "connections of the server" in diagnosis.sources[0].says
+    assert "connections of the server" in asked(diagnosis).says
 
 
 def test_leaked_transactions_are_named_with_their_code_and_tenant(found, client, two, roles):
@@ -189,7 +194,7 @@ def test_no_slot_left_is_the_answer(tmp_path, profile):
             diagnosis = run()
             assert [cause.name for cause in diagnosis.causes] == ["no connection slot left"]
             assert "pg_use_reserved_connections" in diagnosis.causes[0].next_command
-            assert diagnosis.sources[0].answered is False
+            assert asked(diagnosis).answered is False
         deadline = time.monotonic() + 20
         while run().causes:
             assert time.monotonic() < deadline
@@ -201,7 +206,7 @@ def test_a_database_that_does_not_answer_is_unknown(profile, roles):
     target = Target("here", TargetClass.LOOPBACK, profile, Secret("postgresql://u@127.0.0.1:1/x"), roles=roles)
     [diagnosis] = diagnose(Inquiry(target, load_limits(), SystemClock(), dice), [connection_exhaustion.NAME])
     assert (diagnosis.is_wrong, diagnosis.is_certain) == (False, False)
-    assert "cannot be reached" in diagnosis.sources[0].says
+    assert "cannot be reached" in asked(diagnosis).says
     with pytest.raises(UsageError, match="One of: service-down, connection-exhaustion, cross-tenant-access"):
         diagnose(Inquiry(target, load_limits(), SystemClock(), dice), ["nonsense"])
 

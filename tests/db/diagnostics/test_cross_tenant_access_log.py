@@ -129,12 +129,15 @@ def test_a_member_who_is_none_is_named(found, as_service, clerk, two):
 
 def test_when_rights_were_changed():
     """A server that keeps commit times tells what was changed of rights since a table was made, not that it was made."""
-    with embedded.start(service=False, postgres_settings={"track_commit_timestamp": "on"}) as stack:
-        with observer(Secret(stack.database_url), "test") as session:
-            before = log.read_changes(session)[1]
-            with psycopg.connect(stack.superuser_url) as other:
-                other.execute("GRANT SELECT ON public.subscriptions TO PUBLIC")
-            changes, says = log.read_changes(session)
+    settings = {"track_commit_timestamp": "on"}
+    with (
+        embedded.start(service=False, postgres_settings=settings) as stack,
+        observer(Secret(stack.database_url), "test") as session,
+    ):
+        before = log.read_changes(session)[1]
+        with psycopg.connect(stack.superuser_url) as other:
+            other.execute("GRANT SELECT ON public.subscriptions TO PUBLIC")
+        changes, says = log.read_changes(session)
     assert "subscriptions" not in before
     assert changes[0].what == "rights or definition of public.subscriptions"
     assert (0 <= changes[0].ago_s < 600, "public.subscriptions" in says) == (True, True)
