@@ -1,0 +1,77 @@
+"""The screen of `diagnose`: what is wrong first and whole, what is fine in one line each, what was not asked at the end."""
+
+from collections.abc import Iterable, Sequence
+
+from capliquify_ops.cli.output import line
+from capliquify_ops.model.diagnosis import Cause, Diagnosis, Source
+from capliquify_ops.model.finding import Level
+
+_NAMED = 5
+_LONGEST = 160
+_WAKE = {Level.L1: "Slack", Level.L2: "PagerDuty", Level.L3: "phone"}
+_MINUTES_FROM_S, _HOURS_FROM_S = 120, 7200
+
+
+def show(found: Sequence[Diagnosis]) -> None:
+    """Print the diagnoses: wrong ones by whom to wake, then what could not be told, then the fine ones."""
+    wrong = sorted((each for each in found if each.is_wrong), key=lambda each: -_rank(each.level))
+    for each in wrong:
+        _show_wrong(each)
+    for each in found:
+        if not each.is_wrong and not each.is_certain:
+            line(f"UNKNOWN  {each.issue}: nothing was found, and not all could be asked")
+            _show_silent(each.sources)
+    for each in found:
+        if not each.is_wrong and each.is_certain:
+            line(f"fine     {each.issue}: {_cut('; '.join(source.says for source in each.sources if source.answered))}")
+    _show_missing(found)
+
+
+def _show_wrong(found: Diagnosis) -> None:
+    wake = f": wake {found.level.value.upper()} ({_WAKE[found.level]})" if found.level else ""
+    line(f"WRONG    {found.issue}{wake}")
+    for number, cause in enumerate(found.causes, 1):
+        _show_cause(number, cause, wakes=cause.level is not found.level)
+    for source in found.sources:
+        if source.answered:
+            line(f"  asked {source.name} ({source.elapsed_ms:.0f} ms): {_cut(source.says)}")
+    _show_silent(found.sources)
+
+
+def _show_cause(number: int, cause: Cause, *, wakes: bool) -> None:
+    since = f", for {_age(cause.since_s)}" if cause.since_s is not None else ""
+    wake = f", {cause.level.value.upper()} ({_WAKE[cause.level]})" if wakes and cause.level else ""
+    line(f"  {number}. {cause.name}{since}{wake}")
+    line(f"     {cause.why}")
+    for each in cause.evidence:
+        line(f"       {each}")
+    if cause.tenants:
+        more = f" and {len(cause.tenants) - _NAMED} more" if len(cause.tenants) > _NAMED else ""
+        line(f"     tenants: {', '.join(cause.tenants[:_NAMED])}{more}")
+    line(f"     next: {cause.next_command}")
+
+
+def _show_silent(sources: Iterable[Source]) -> None:
+    for source in sources:
+        if source.is_configured and not source.answered:
+            line(f"  NO ANSWER from {source.name} ({source.elapsed_ms:.0f} ms): {source.says}")
+
+
+def _show_missing(found: Iterable[Diagnosis]) -> None:
+    missing = {source.name: source.says for each in found for source in each.sources if not source.is_configured}
+    for name, says in missing.items():
+        line(f"not asked: {name}: {says}")
+
+
+def _rank(level: Level | None) -> int:
+    return list(Level).index(level) + 1 if level else 0
+
+
+def _age(seconds: float) -> str:
+    if seconds < _MINUTES_FROM_S:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < _HOURS_FROM_S else f"{seconds / 3600:.0f} h"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -1,0 +1,42 @@
+"""The screen of a diagnosis: the worst first and whole, what is fine in a line, and nothing that was not asked left out."""
+
+from capliquify_ops.cli.diagnose_output import show
+from capliquify_ops.model.diagnosis import Cause, Diagnosis, Source
+from capliquify_ops.model.finding import Level
+
+ANSWERED = Source("database", answered=True, says="5 of 97 connections", elapsed_ms=12.0)
+SILENT = Source("Render", answered=False, says="did not answer within 6 s", elapsed_ms=6000.0)
+ABSENT = Source("Sentry", answered=False, says="the target has none", elapsed_ms=0.0, is_configured=False)
+LEAK = Cause("leaked transactions", "They idle.", ("pid 7",), "End it.", tuple("abcdefg"), 3900.0, Level.L2)
+SLOW = Cause("slow health", "It is slow.", (), "Look.", level=Level.L1)
+
+
+def screen(capsys, *found):
+    show(found)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_the_worst_comes_first_and_whole(capsys):
+    """Of three issues the one that wakes the highest is on top, each cause with its age, tenants and next command."""
+    quiet = Diagnosis("service-down", "", (), (ANSWERED, ABSENT))
+    low = Diagnosis("service-down", "", (SLOW,), (ANSWERED,))
+    high = Diagnosis("connection-exhaustion", "", (LEAK, SLOW), (ANSWERED, SILENT))
+    lines = screen(capsys, quiet, low, high)
+    assert lines[0] == "WRONG    connection-exhaustion: wake L2 (PagerDuty)"
+    assert lines[1] == "  1. leaked transactions, for 65 min"
+    assert "     tenants: a, b, c, d, e and 2 more" in lines
+    assert "     next: End it." in lines
+    assert "  2. slow health, L1 (Slack)" in lines
+    assert "  NO ANSWER from Render (6000 ms): did not answer within 6 s" in lines
+    assert lines.index("WRONG    service-down: wake L1 (Slack)") > lines.index("     next: End it.")
+    assert lines[-2:] == ["fine     service-down: 5 of 97 connections", "not asked: Sentry: the target has none"]
+
+
+def test_what_could_not_be_told_is_not_fine(capsys):
+    """A source that is silent leaves an issue open; one that was not asked is named once, whatever issues want it."""
+    open_ = Diagnosis("memory", "", (), (SILENT, ABSENT))
+    lines = screen(capsys, open_, Diagnosis("failed-deployment", "", (), (ANSWERED, ABSENT)))
+    assert lines[0].startswith("UNKNOWN  memory")
+    assert "did not answer" in lines[1]
+    assert sum("Sentry" in each for each in lines) == 1
+    assert screen(capsys, Diagnosis("memory", "", (), (ABSENT,)))[0].startswith("UNKNOWN")
