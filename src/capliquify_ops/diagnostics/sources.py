@@ -50,7 +50,8 @@ def _inside(questions: Mapping[str, DatabaseQuestion], target: Target, clock: Cl
     def ask(put: _Put) -> None:
         started = clock.monotonic()
         try:
-            with observer(target.observer_url(), "diagnose", pooled=target.pooled, limits=GENTLE) as session:
+            # As if behind a pooler, whether or not the target says so: nothing is prepared that another session would lack.
+            with observer(target.observer_url(), "diagnose", pooled=True, limits=GENTLE) as session:
                 require_slot_to_spare(session)
                 for name, question in questions.items():
                     put(name, _asked(name, _of(question, session), clock))

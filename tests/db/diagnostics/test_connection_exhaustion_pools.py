@@ -137,3 +137,14 @@ def _target(stack):
 def _run(target):
     [diagnosis] = diagnose(Inquiry(target, load_limits(), SystemClock(), lambda: 0.5), [connection_exhaustion.NAME])
     return diagnosis.causes
+
+
+def test_a_pooler_in_between_that_nobody_mentioned(pooler, roles, two, tmp_path):
+    """All issues at once through a transaction pooler that the target does not name: answered as without one."""
+    del two
+    url = pooler(pool_mode="transaction", default_pool_size=2)
+    target = Target("here", TargetClass.LOOPBACK, load_profile("capliquify", tmp_path), url, roles=roles)
+    found = diagnose(Inquiry(target, load_limits(), SystemClock(), lambda: 0.5))
+    silent = [source.says for each in found for source in each.sources if source.is_configured and not source.answered]
+    assert [each.issue for each in found if each.is_wrong] == []
+    assert [says for says in silent if "prepared" in says or "pooler" in says] == []
