@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("browser")
 NAMES = ["every_state", pytest.param("ready", marks=pytest.mark.whole), "hostile"]
 BEYOND = "[...document.querySelectorAll('main *, header *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1)"
 LANDMARKS = "['body > header', 'main', 'body > footer', 'h1'].map(s => document.querySelectorAll(s).length)"

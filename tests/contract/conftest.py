@@ -80,21 +80,30 @@ class Tree:
 
     def importers_of(self, library: str):
         """The packages that import a library, with the path inside `capliquify_ops`."""
+        for path, name in self._imports():
+            if name == library or name.startswith(f"{library}."):
+                yield path
+
+    @cache  # noqa: B019 -- as above
+    def _imports(self):
+        """All modules that are imported, each with the path of who imports it."""
+        found = []
         for path, tree in self.modules():
+            here = path.relative_to(self.source / PACKAGE).as_posix()
             for node in ast.walk(tree):
-                names = []
                 if isinstance(node, ast.Import):
-                    names = [alias.name for alias in node.names]
+                    found += [(here, alias.name) for alias in node.names]
                 elif isinstance(node, ast.ImportFrom):
-                    names = [node.module or ""]
-                if any(name == library or name.startswith(f"{library}.") for name in names):
-                    yield path.relative_to(self.source / PACKAGE).as_posix()
+                    found.append((here, node.module or ""))
+        return found
 
     def attribute_uses(self, *wanted: str):
         """Where an expression such as `os.environ` or `datetime.now` stands, as (path, line, expression)."""
+        lasts = {each.rpartition(".")[2] for each in wanted}
         for path, tree in self.modules():
             for node in ast.walk(tree):
-                text = ast.unparse(node) if isinstance(node, ast.Attribute | ast.Name) else ""
+                last = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+                text = ast.unparse(node) if last in lasts else ""
                 if text in wanted:
                     yield path.relative_to(self.source / PACKAGE).as_posix(), node.lineno, text
 

@@ -23,7 +23,6 @@ from capliquify_ops.model.outcome import Outcome
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.model.secret import Secret
 
-pytestmark = pytest.mark.xdist_group("django_tenants")
 PAGE = Path(__file__).parents[2] / "docs/how-to/check-a-django-tenants-database.md"
 PROJECT = Path(__file__).with_name("django_tenants_project.py")
 TENANTS = ("Initech", "acme", "globex-2")

@@ -13,15 +13,23 @@ from capliquify_ops.tenants.fingerprint import difference, fleet_fingerprints, s
 from capliquify_ops.tenants.structure import Definition, differences, neutral
 
 
-@pytest.fixture
-def pair(operator_url, roles):
-    """Two equal tenants, one of them with a hostile schema name."""
-    with operator(operator_url, "test") as session:
+@pytest.fixture(scope="module")
+def furnished_with_pair(furnish, roles):
+    def fill_it(database):
         names = []
-        for slug, schema in (("a", ""), ("b", "Ten\"ant's.😀")):
-            new = NewTenant(uuid.uuid4(), slug, slug, f"org_{slug}", schema_name=schema)
-            names.append(create(session, roles, new, actor="test").schema_name)
-    return tuple(names)
+        with operator(database.operator_url, "test") as session:
+            for slug, schema in (("a", ""), ("b", "Ten\"ant's.😀")):
+                new = NewTenant(uuid.uuid4(), slug, slug, f"org_{slug}", schema_name=schema)
+                names.append(create(session, roles, new, actor="test").schema_name)
+        return tuple(names)
+
+    return furnish(fill_it)
+
+
+@pytest.fixture
+def pair(furnished_with_pair, database):
+    """Two equal tenants, one of them with a hostile schema name."""
+    return furnished_with_pair.content
 
 
 def _change(database, roles, schema, statement):

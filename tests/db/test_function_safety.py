@@ -12,8 +12,6 @@ from capliquify_ops.integrity import function_safety
 from capliquify_ops.integrity.function_safety import RULES
 from capliquify_ops.model.errors import OpsError
 from capliquify_ops.model.outcome import Grade, Outcome
-from capliquify_ops.model.secret import Secret
-from capliquify_ops.reference import stack as embedded
 from capliquify_ops.tenants.create import NewTenant, create
 from capliquify_ops.tenants.ownership import as_owner
 
@@ -158,16 +156,10 @@ def test_without_the_application_only_everybody_is_asked(provoked, roles, observ
     assert f'GRANT SELECT ON public.tenants TO "{roles.observer}"' in finding.why
 
 
-@pytest.fixture(scope="module")
-def fifteen(postgres_15):
-    with embedded.start(service=False, postgres_bin=postgres_15) as running:
-        yield running
-
-
-def test_it_says_the_same_on_15(fifteen, profile):
+def test_it_says_the_same_on_15(database_15, profile):
     """Clean, then two kinds of it, in a schema of 63 bytes."""
-    roles = fifteen.roles
-    with operator(Secret(fifteen.operator_url), "test") as session, observer(Secret(fifteen.database_url), "test") as seen:
+    roles = database_15.roles
+    with operator(database_15.operator_url, "test") as session, observer(database_15.observer_url, "test") as seen:
         made = create(session, roles, NewTenant(uuid.uuid4(), "t", "t", "org_t", schema_name='x"y' * 21), actor="t")
 
         def found():

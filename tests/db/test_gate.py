@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from capliquify_ops.cli import main
+
 HEAD = """
 import os, signal, pytest
 from capliquify_ops.pytest_plugin import check
@@ -70,6 +72,10 @@ def gate(tmp_path, database, forked):
             self.output = done.stdout + done.stderr
             self.code = done.returncode
             return self
+
+        def verify(self, *options):
+            arguments = ["signoff", "verify", "--evidence-dir", str(self.evidence), *options]
+            return forked(lambda: main(arguments), cwd=tmp_path, env=os.environ)
 
         def records(self):
             paths = sorted((self.evidence / "records").glob("*.json"))
@@ -222,13 +228,7 @@ def test_a_crash_of_pytest_leaves_a_started_record(gate):
     gate.run(GOOD)
     gate.run(GOOD.replace("require(finding())", "os.kill(os.getpid(), signal.SIGKILL)"))
     assert gate.code == -signal.SIGKILL
-    done = subprocess.run(
-        [sys.executable, "-m", "capliquify_ops.cli", "signoff", "verify", "--evidence-dir", str(gate.evidence), "--json"],
-        capture_output=True,
-        text=True,
-        cwd=gate.folder,
-        check=False,
-    )
+    done = gate.verify("--json")
     assert done.returncode == 11
     box = json.loads(done.stdout)["boxes"][0]
     assert [record["state"] for record in box["records"] if record["check"] == "registry_catalogue"] == ["not_run"]
@@ -294,13 +294,7 @@ def test_an_edited_record_is_found(gate):
     gate.run(CASES["failing"][0])
     for path in (gate.evidence / "records").glob("*.json"):
         path.write_text(path.read_text().replace('"state":"failed"', '"state":"passed"'))
-    done = subprocess.run(
-        [sys.executable, "-m", "capliquify_ops.cli", "signoff", "verify", "--evidence-dir", str(gate.evidence)],
-        capture_output=True,
-        text=True,
-        cwd=gate.folder,
-        check=False,
-    )
+    done = gate.verify()
     assert done.returncode == 15
     assert "changed after it was written" in done.stderr
 
@@ -309,8 +303,7 @@ def test_an_edited_record_is_found(gate):
 def test_the_gates_exit_codes(gate, case, code):
     """`signoff verify` ends with the code of the worst cause (an inconclusive check beside boxes that are not run: 11)."""
     gate.run(CASES[case][0])
-    command = [sys.executable, "-m", "capliquify_ops.cli", "signoff", "verify", "--evidence-dir", str(gate.evidence)]
-    assert subprocess.run(command, cwd=gate.folder, capture_output=True, check=False).returncode == code
+    assert gate.verify().returncode == code
 
 
 def test_secrets_never_reach_the_evidence(gate, database):

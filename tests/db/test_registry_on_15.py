@@ -2,16 +2,12 @@
 
 import uuid
 
-import pytest
-
 from capliquify_ops.configuration import load_limits, load_profile
 from capliquify_ops.configuration.system import SystemClock
 from capliquify_ops.database import fill, observer, operator
 from capliquify_ops.integrity import registry_catalogue, structure_equality
 from capliquify_ops.integrity.fleet_check import check_fleet
 from capliquify_ops.model.outcome import Outcome
-from capliquify_ops.model.secret import Secret
-from capliquify_ops.reference import stack as embedded
 from capliquify_ops.tenants.create import NewTenant, create
 from capliquify_ops.tenants.discard import discard
 from capliquify_ops.tenants.install import install
@@ -19,18 +15,12 @@ from capliquify_ops.tenants.ownership import as_owner
 from capliquify_ops.tenants.verify import verify
 
 
-@pytest.fixture(scope="module")
-def fifteen(postgres_15):
-    with embedded.start(service=False, postgres_bin=postgres_15) as running:
-        yield running
-
-
-def test_a_fleet_lives_and_is_checked_on_15(fifteen, tmp_path):
+def test_a_fleet_lives_and_is_checked_on_15(database_15, tmp_path):
     """A tenant of 15 has its 21 constraints, the checks go green, red for a real fault, and green again."""
-    profile, limits, roles = load_profile("capliquify", tmp_path), load_limits(), fifteen.roles
+    profile, limits, roles = load_profile("capliquify", tmp_path), load_limits(), database_15.roles
     checks = (registry_catalogue, structure_equality)
     schemas = ("", "Ten\"ant's 😀", "x" * 63)
-    with operator(Secret(fifteen.operator_url), "test") as session, observer(Secret(fifteen.database_url), "test") as seen:
+    with operator(database_15.operator_url, "test") as session, observer(database_15.observer_url, "test") as seen:
 
         def outcomes():
             arguments = {"profile": profile, "roles": roles}

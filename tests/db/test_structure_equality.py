@@ -30,15 +30,24 @@ def profile(tmp_path_factory):
     return load_profile("capliquify", tmp_path_factory.mktemp("profile"))
 
 
-@pytest.fixture
-def fleet(operator_url, roles):
-    """Six equal tenants, hostile names among them; gives their schemas."""
+@pytest.fixture(scope="module")
+def furnished_with_fleet(furnish, roles):
     names = ["", 'quo"te', "Upper 😀", "x" * 63, "tenantX", "Ten'ant"]
-    with operator(operator_url, "test") as session:
-        return [
-            create(session, roles, NewTenant(uuid.uuid4(), f"t{i}", "t", f"org_{i}", schema_name=name), actor="t").schema_name
-            for i, name in enumerate(names)
-        ]
+
+    def fill_it(database):
+        with operator(database.operator_url, "test") as session:
+            return [
+                create(session, roles, NewTenant(uuid.uuid4(), f"t{i}", "t", f"org_{i}", schema_name=name), actor="t").schema_name
+                for i, name in enumerate(names)
+            ]
+
+    return furnish(fill_it)
+
+
+@pytest.fixture
+def fleet(furnished_with_fleet, database):
+    """Six equal tenants, hostile names among them; gives their schemas."""
+    return list(furnished_with_fleet.content)
 
 
 def _as_owner(url, roles, statement, **names):

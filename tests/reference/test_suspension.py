@@ -16,15 +16,14 @@ from capliquify_ops.configuration.system import SystemClock
 from capliquify_ops.database import operator
 from capliquify_ops.identity_providers import token_source
 from capliquify_ops.preflight.tenant_probe import tenant_probe
-from capliquify_ops.reference import stack
+from capliquify_ops.tenants import suspend
 from capliquify_ops.tenants.create import FirstUser, NewTenant, create
 from capliquify_ops.tenants.members import members
 
 
 @pytest.fixture(scope="module")
-def running():
-    with stack.start(workers=2) as started:
-        yield started
+def running(whole_stack):
+    return whole_stack
 
 
 @pytest.fixture(scope="module")
@@ -118,9 +117,16 @@ def test_a_service_that_remembers_the_status_is_caught(remembering, running, tar
     seen = load_settings(config, environment={}).targets["running"]
     assert dataclasses.replace(_probe(seen, tenant), headers=fixed).ask().status == 200
     assert handler.kept
+    real = suspend.Verification
+
+    def impatient(probe, refusal, bound_s, *more):
+        assert bound_s == 5
+        return real(probe, refusal, 1.0, *more)
+
+    monkeypatch.setattr(suspend, "Verification", impatient)
     code, out, err = command(config, "tenant", "suspend", tenant.slug, "--reason", "unpaid")
     assert (code, out) == (17, "")
-    assert f"The tenant {tenant.slug!r} is suspended in the database, but after 5 s the service still serves it (200)." in err
+    assert f"The tenant {tenant.slug!r} is suspended in the database, but after 1 s the service still serves it (200)." in err
     with operator(target.operator_url, "test") as session, session.transaction():
         query = "SELECT subscription_status::text FROM public.tenants WHERE id = %(id)s"
         assert session.value(query, {"id": tenant.id}) == "suspended"

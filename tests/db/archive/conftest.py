@@ -43,10 +43,19 @@ def seen(database):
         yield opened
 
 
+@pytest.fixture(scope="session")
+def furnished_with_acme(furnish, roles):
+    def fill_it(database):
+        with operator(database.operator_url, "test") as session:
+            return make_tenant(session, roles, "acme", schema_name='Acme\'s "x" 😀')
+
+    return furnish(fill_it)
+
+
 @pytest.fixture
-def tenant(session, roles):
+def tenant(furnished_with_acme, database):
     """A tenant whose names, rows and memberships are full of what breaks scripts."""
-    return make_tenant(session, roles, "acme", schema_name='Acme\'s "x" 😀')
+    return furnished_with_acme.content
 
 
 def make_tenant(session, roles, slug, **changes):

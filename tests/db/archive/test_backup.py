@@ -259,7 +259,7 @@ class Full(io.BytesIO):
 def test_a_disk_that_fills_up_in_the_middle_of_a_table(tenant, seen, session, roles, error):
     """With rows still to come, the error arrives at once, and the session can go on."""
     with session.transaction(), as_owner(session, roles):
-        rows = 'INSERT INTO :"s".companies (name) SELECT md5(g::text) || g FROM generate_series(1, 100000) AS g'
+        rows = 'INSERT INTO :"s".companies (name) SELECT md5(g::text) || g FROM generate_series(1, 30000) AS g'
         session.execute(fill(rows, {"s": tenant.schema_name}))
     ended = []
 

@@ -21,8 +21,6 @@ from capliquify_ops.model.errors import (
     TargetUnreachable,
     TenantConflict,
 )
-from capliquify_ops.model.secret import Secret
-from capliquify_ops.reference import stack as embedded
 from capliquify_ops.tenants.archive import loading
 from capliquify_ops.tenants.archive.frames import ArchiveWriter, script_of
 from capliquify_ops.tenants.archive.opening import open_archive
@@ -389,12 +387,9 @@ def test_a_lost_connection_leaves_everything_as_it_was(session, roles, archive, 
     assert world(session) == before
 
 
-def test_what_this_server_was_built_without(session, roles, postgres_15, tmp_path):
+def test_what_this_server_was_built_without_on_15(session, roles, database_15, tmp_path):
     """An archive of 15 with ICU collations and lz4 columns is refused here, where neither was built in, by both names."""
-    with (
-        embedded.start(service=False, postgres_bin=postgres_15, product=False) as running,
-        operator(Secret(running.superuser_url), "t") as old,
-    ):
+    with operator(database_15.superuser_url, "t") as old:
         with old.transaction():
             old.script(fill("CREATE SCHEMA s; CREATE COLLATION s.german (provider = icu, locale = 'de', deterministic = false);"
                 " CREATE TABLE s.t (name text COLLATE s.german, long text COMPRESSION lz4); INSERT INTO s.t VALUES ('ß', 'x')", {}))  # fmt: skip

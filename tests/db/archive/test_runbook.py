@@ -7,23 +7,14 @@ import pytest
 from tests.db.archive.conftest import script
 
 from capliquify_ops.database import fill, operator
-from capliquify_ops.model.roles import Roles
-from capliquify_ops.model.secret import Secret
-from capliquify_ops.reference import stack as embedded
 from capliquify_ops.tenants.ownership import as_owner
 
 
 @pytest.fixture(params=[18, 15])
 def place(request):
     """A database with the product installed: URLs and roles."""
-    if request.param == 18:
-        made = request.getfixturevalue("database")
-        yield {"observer": made.observer_url, "operator": made.operator_url, "superuser": made.superuser_url, "roles": made.roles}
-        return
-    with embedded.start(service=False, postgres_bin=request.getfixturevalue("postgres_15")) as running:
-        roles = Roles(**{name: getattr(running.roles, name) for name in ("owner", "app", "observer", "operator")})
-        urls = {"observer": running.database_url, "operator": running.operator_url, "superuser": running.superuser_url}
-        yield {**{who: Secret(url) for who, url in urls.items()}, "roles": roles}
+    made = request.getfixturevalue("database" if request.param == 18 else "database_15")
+    return {"observer": made.observer_url, "operator": made.operator_url, "superuser": made.superuser_url, "roles": made.roles}
 
 
 @pytest.fixture

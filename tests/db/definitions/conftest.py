@@ -1,4 +1,4 @@
-"""The oracle's two servers: the run's own 18, and a 15 of this folder's tests."""
+"""The oracle's two servers: the run's own 18 and 15."""
 
 import importlib.util
 import os
@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from capliquify_ops.reference import stack as embedded
 from capliquify_ops.reference.postgres_programs import locate
 
 HERE = Path(__file__).parent
@@ -25,12 +24,6 @@ def _module(name):
 oracle_module = _module("backup_oracle")
 
 
-@pytest.fixture(scope="session")
-def fifteen(postgres_15):
-    with embedded.start(service=False, product=False, postgres_bin=postgres_15) as running:
-        yield running
-
-
 def _oracle(url, programs, major):
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     names = [f"oracle_{worker}_{os.getpid()}_{major}_{side}" for side in ("a", "b")]
@@ -39,17 +32,15 @@ def _oracle(url, programs, major):
 
 @pytest.fixture(
     scope="session",
-    params=[
-        pytest.param(18, marks=pytest.mark.xdist_group("oracle_18")),
-        pytest.param(15, marks=[pytest.mark.xdist_group("oracle_15"), pytest.mark.whole]),
-    ],
+    params=[18, pytest.param(15, marks=pytest.mark.whole)],
 )
 def oracle(request, server):
     """Two empty databases of a server, once with 18 and once with 15."""
     if request.param == 18:
         made = _oracle(server.urls["superuser"], locate(None), 18)
     else:
-        made = _oracle(request.getfixturevalue("fifteen").superuser_url, request.getfixturevalue("postgres_15"), 15)
+        server, _ = request.getfixturevalue("fifteen")
+        made = _oracle(server.urls["superuser"], request.getfixturevalue("postgres_15"), 15)
     made.major = request.param
     made.make_databases()
     yield made

@@ -24,8 +24,7 @@ def _cases():
         for major in (18, 15):
             if major >= since and only in {None, major}:
                 is_sampled = only or (place % 3 == 0) is (major == 15)
-                marks = [pytest.mark.xdist_group(f"oracle_{major}"), *([] if is_sampled else [pytest.mark.whole])]
-                yield pytest.param(major, path, id=f"{path.stem}-{major}", marks=marks)
+                yield pytest.param(major, path, id=f"{path.stem}-{major}", marks=[] if is_sampled else pytest.mark.whole)
 
 
 @pytest.mark.parametrize(("oracle", "path"), list(_cases()), indirect=["oracle"])

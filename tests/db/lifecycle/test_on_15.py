@@ -3,11 +3,7 @@
 import uuid
 from pathlib import Path
 
-import pytest
-
 from capliquify_ops.database import fill, operator
-from capliquify_ops.model.secret import Secret
-from capliquify_ops.reference import stack as embedded
 from capliquify_ops.tenants.cancel import cancel
 from capliquify_ops.tenants.change_tier import change_tier
 from capliquify_ops.tenants.create import FirstUser, NewTenant, create
@@ -22,16 +18,10 @@ SHAPES = Path(__file__).with_name("shapes.sql").read_text(encoding="utf-8")
 WHO = {"actor": "tester"}
 
 
-@pytest.fixture(scope="module")
-def fifteen(postgres_15):
-    with embedded.start(service=False, postgres_bin=postgres_15) as running:
-        yield running
-
-
-def test_a_whole_life_on_15(fifteen, tmp_path, archive_folder):
+def test_a_whole_life_on_15(database_15, tmp_path, archive_folder):
     """Created, moved through every status, quarantined, brought back, and purged with one of nearly every kind of object."""
-    roles = fifteen.roles
-    with operator(Secret(fifteen.operator_url), "test") as session:
+    roles = database_15.roles
+    with operator(database_15.operator_url, "test") as session:
         assert session.server_major == 15
         owner = FirstUser("user_1", "a@example.com")
         tenant = create(session, roles, NewTenant(uuid.uuid4(), "acme", "A", "org", owner=owner, company="A Ltd"), **WHO)

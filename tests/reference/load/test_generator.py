@@ -84,6 +84,7 @@ def test_a_stopped_generator_makes_the_run_inconclusive(plan, target, packaged):
     assert "ms late" in found.why, found
 
 
+@pytest.mark.whole
 def test_a_generator_starved_of_its_core_makes_the_run_inconclusive(plan, target, packaged):
     """Beside a busy loop on the same core, and of lower priority, it cannot keep the schedule and says so."""
     core = min(os.sched_getaffinity(0))

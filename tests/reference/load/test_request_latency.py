@@ -41,7 +41,13 @@ def test_another_tenants_rows_are_critical_even_in_one_answer(server, ask, rows_
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"success": true, "data": []}', b"", b"<html>sku-c-1</html>"], ids=["no rows", "nothing", "html"]
+    "body",
+    [
+        b'{"success": true, "data": []}',
+        pytest.param(b"", marks=pytest.mark.whole),
+        pytest.param(b"<html>sku-c-1</html>", marks=pytest.mark.whole),
+    ],
+    ids=["no rows", "nothing", "html"],
 )
 def test_a_fast_200_without_the_tenants_rows_is_a_failure(server, ask, answer, body):
     """An empty page served quickly is not a served request."""
@@ -51,6 +57,7 @@ def test_a_fast_200_without_the_tenants_rows_is_a_failure(server, ask, answer, b
     assert found.measured["empty"] == 15
 
 
+@pytest.mark.whole
 def test_a_slow_service_misses_the_p95_limit(server, plan, target, limits, packaged):
     """Answers that take 0.4 s put p95 over 200 ms, with no request failed."""
     server.delay = 0.4
@@ -85,6 +92,7 @@ def test_an_answer_cut_short_is_a_failure(server, ask, rows_of):
     assert found.measured["completed"] == 135
 
 
+@pytest.mark.whole
 def test_a_run_below_the_rate_of_the_check_does_not_pass_it(plan, target, limits, packaged):
     """A good run at 150 requests/s for one second is inconclusive against 300 for 30 s, and says how far it got."""
     amounts = {key: packaged[key] for key in ("latency_load_rate", "latency_load_seconds")}

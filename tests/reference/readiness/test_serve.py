@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from capliquify_ops.cli import main
+
 COMMAND = [sys.executable, "-m", "capliquify_ops.cli"]
 
 
@@ -19,17 +21,37 @@ def _run(*arguments, **options):
     return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=120, **options)
 
 
+@pytest.fixture
+def run(forked, tmp_path):
+    """Runs a command in a fork: only what is shown of starting and ending needs a Python of its own."""
+    return lambda *arguments: forked(lambda: main(arguments), cwd=tmp_path, env=os.environ)
+
+
+def _nothing_left(line):
+    assert not Path(line["config"]).parent.exists()
+    port = int(line["base_url"].rsplit(":", 1)[1])
+    deadline = time.monotonic() + 10
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                break
+        assert time.monotonic() < deadline
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """A stack started by the command, with the JSON line that it printed."""
+    """A stack started by the command, with the JSON line that it printed; SIGTERM at the end ends all of it."""
     folder = tmp_path_factory.mktemp("serve")
     with (
         (folder / "log").open("w") as log,
         subprocess.Popen([*COMMAND, "reference", "serve"], stdout=subprocess.PIPE, stderr=log) as process,
     ):
-        yield json.loads(process.stdout.readline())
+        line = json.loads(process.stdout.readline())
+        yield line
         process.terminate()
         process.communicate(timeout=60)
+        assert process.returncode == 0, (folder / "log").read_text()
+        _nothing_left(line)
 
 
 def test_the_line_says_where_everything_is(served):
@@ -43,16 +65,16 @@ def test_the_line_says_where_everything_is(served):
         assert b"http_requests_total" in answer.read()
 
 
-def test_the_target_running(served):
+def test_the_target_running(served, run):
     """Doctor, fleet, list and verify work on the target `running` of the printed configuration."""
     target = ["--config", served["config"], "--target", "running"]
-    doctor = _run("doctor", *target)
+    doctor = run("doctor", *target)
     assert doctor.returncode == 0, doctor.stdout
-    filled = _run("reference", "fleet", "--tenants", "3", *target)
+    filled = run("reference", "fleet", "--tenants", "3", *target)
     assert filled.returncode == 0, filled.stderr
-    tenants = json.loads(_run("tenant", "list", "--json", *target).stdout)["tenants"]
+    tenants = json.loads(run("tenant", "list", "--json", *target).stdout)["tenants"]
     assert len(tenants) == 3
-    verified = _run("tenant", "verify", tenants[0]["slug"], "--json", *target)
+    verified = run("tenant", "verify", tenants[0]["slug"], "--json", *target)
     assert verified.returncode == 0, verified.stdout
     assert all(answer["holds"] is not False for answer in json.loads(verified.stdout)["answers"])
 
@@ -81,9 +103,10 @@ def test_a_port_in_use(tmp_path):
     assert "port" in done.stderr.lower()
 
 
-@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.whole), signal.SIGTERM])
+@pytest.mark.whole
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_all_of_it(number, tmp_path):
-    """SIGINT and SIGTERM end every process; the service's port is free again and the run's folder gone."""
+    """SIGINT and SIGTERM end every process; the service's port is free again and the run's folder gone. (SIGTERM also by `served`.)"""
     process = subprocess.Popen([*COMMAND, "reference", "serve"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     line = json.loads(process.stdout.readline())
     folder = Path(line["config"]).parent
@@ -91,11 +114,4 @@ def test_a_signal_stops_all_of_it(number, tmp_path):
     os.kill(process.pid, number)
     _, complaints = process.communicate(timeout=60)
     assert process.returncode == 0, complaints
-    assert not folder.exists()
-    port = int(line["base_url"].rsplit(":", 1)[1])
-    deadline = time.monotonic() + 10
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                break
-        assert time.monotonic() < deadline
+    _nothing_left(line)

@@ -11,14 +11,12 @@ import pytest
 
 from capliquify_ops.configuration import load_settings
 from capliquify_ops.database import observer
-from capliquify_ops.reference import stack as embedded
 from capliquify_ops.tenants.registry import list_tenants
 
 
 @pytest.fixture(scope="module")
-def running():
-    with embedded.start() as stack:
-        yield stack
+def running(whole_stack):
+    return whole_stack
 
 
 def _tenants(stack):

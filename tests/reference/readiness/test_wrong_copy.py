@@ -53,6 +53,7 @@ def measure(tmp_path):
     return run
 
 
+@pytest.mark.whole
 def test_a_route_that_reads_another_tenants_schema_goes_red(measure):
     """One route patched to another tenant's schema: own-rows checks fail and the demonstration ends with 1. (Unpatched: test_wheel.py)"""
     code, states = measure()

@@ -157,18 +157,23 @@ class Outage:
 
 @contextmanager
 def run(**options: object) -> Iterator[Running]:
-    with stack.start(workers=2, **options) as started:
-        running = Running(started)
-        try:
-            yield running
-        finally:
-            running.http.close()
+    with stack.start(workers=2, **options) as started, spoken_to(started) as running:
+        yield running
+
+
+@contextmanager
+def spoken_to(started: stack.Stack) -> Iterator[Running]:
+    running = Running(started)
+    try:
+        yield running
+    finally:
+        running.http.close()
 
 
 @pytest.fixture(scope="session")
-def running() -> Iterator[Running]:
-    with run() as started:
-        yield started
+def running(whole_stack: stack.Stack) -> Iterator[Running]:
+    with spoken_to(whole_stack) as running:
+        yield running
 
 
 @pytest.fixture

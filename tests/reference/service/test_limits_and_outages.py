@@ -94,6 +94,7 @@ def test_workers_do_not_outlive_their_main_process() -> None:
         wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
 
 
+@pytest.mark.whole
 def test_sigterm_ends_the_service_gracefully() -> None:
     """SIGTERM ends main process and workers, and the port is free."""
     with run() as running:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from capliquify_ops.reference import run_folder, stack
+from capliquify_ops.reference import run_folder
 from capliquify_ops.reference.stack import Stack
 
 DEADLINE_S = 60.0
@@ -98,10 +98,9 @@ def base(own_base) -> Path:
 
 
 @pytest.fixture(scope="session")
-def running(own_base) -> Iterator[Stack]:
-    """One whole stack for the tests that only look at it."""
-    with stack.start(base=own_base(), workers=2) as started:
-        yield started
+def running(whole_stack) -> Stack:
+    """The one whole stack, for the tests that only look at it."""
+    return whole_stack
 
 
 @pytest.fixture

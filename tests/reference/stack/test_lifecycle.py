@@ -59,7 +59,7 @@ def test_close_leaves_nothing(machine, base):
 @pytest.mark.parametrize(
     ("program", "half"),
     [
-        (HOLDER, "service"),
+        pytest.param(HOLDER, "service", marks=pytest.mark.whole),  # in make test: readiness/test_readiness.py, with pytest
         (FORKING_HOLDER, "database"),
         pytest.param(HOLDER, "database", marks=pytest.mark.whole),
         pytest.param(FORKING_HOLDER, "service", marks=pytest.mark.whole),
@@ -113,7 +113,7 @@ STEPS = (
     "service.log",
 )
 ENDS = [
-    pytest.param(step, how, marks=[] if place % 2 == 0 else pytest.mark.whole)
+    pytest.param(step, how, marks=[] if place % 3 == 0 else pytest.mark.whole)
     for place, (step, how) in enumerate(
         zip(STEPS, itertools.cycle((signal.SIGTERM, "closed pipe", signal.SIGINT, signal.SIGHUP)))
     )
