@@ -17,6 +17,10 @@ def show(found: Sequence[Diagnosis]) -> None:
     wrong = sorted((each for each in found if each.is_wrong), key=lambda each: -_rank(each.level))
     for each in wrong:
         _show_wrong(each)
+        # Of one issue all is shown; of all seven only what a person must act upon, or it is no screen any more.
+        if len(found) == 1:
+            _show_asked(each.sources)
+        _show_silent(each.sources)
     for each in found:
         if not each.is_wrong and not each.is_certain:
             line(f"UNKNOWN  {each.issue}: nothing was found, and not all could be asked")
@@ -32,10 +36,6 @@ def _show_wrong(found: Diagnosis) -> None:
     line(f"WRONG    {found.issue}{wake}")
     for number, cause in enumerate(found.causes, 1):
         _show_cause(number, cause, wakes=cause.level is not found.level)
-    for source in found.sources:
-        if source.answered:
-            line(f"  asked {source.name} ({source.elapsed_ms:.0f} ms): {_cut(source.says)}")
-    _show_silent(found.sources)
 
 
 def _show_cause(number: int, cause: Cause, *, wakes: bool) -> None:
@@ -49,6 +49,12 @@ def _show_cause(number: int, cause: Cause, *, wakes: bool) -> None:
         more = f" and {len(cause.tenants) - _NAMED} more" if len(cause.tenants) > _NAMED else ""
         line(f"     tenants: {', '.join(cause.tenants[:_NAMED])}{more}")
     line(f"     next: {cause.next_command}")
+
+
+def _show_asked(sources: Iterable[Source]) -> None:
+    for source in sources:
+        if source.answered:
+            line(f"  asked {source.name} ({source.elapsed_ms:.0f} ms): {_cut(source.says)}")
 
 
 def _show_silent(sources: Iterable[Source]) -> None:

@@ -29,6 +29,8 @@ def test_the_worst_comes_first_and_whole(capsys):
     assert "  2. slow health, L1 (Slack)" in lines
     assert "  NO ANSWER from Render (6000 ms): did not answer within 6 s" in lines
     assert lines.index("WRONG    service-down: wake L1 (Slack)") > lines.index("     next: End it.")
+    assert not any(line.startswith("  asked") for line in lines)
+    assert "  asked database (12 ms): 5 of 97 connections" in screen(capsys, high)
     assert lines[-2:] == ["fine     service-down: 5 of 97 connections", "not asked: Sentry: the target has none"]
 
 

@@ -4,7 +4,7 @@ from array import array
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from capliquify_ops.configuration import load_limits
@@ -51,7 +51,9 @@ def test_the_claim_passes_at_its_rate_for_its_time(make_run):
 
 @BOTH
 @given(st.integers(0, 12))
-@settings(max_examples=20, deadline=None)
+@example(8)
+@example(9)
+@settings(max_examples=8, deadline=None)
 def test_nine_failures_of_nine_thousand_are_too_many(make_run, judge, failures):
     """Errors must stay below 0.1 %: exactly 0.1 % fails."""
     found = judge(with_verdicts(make_run(), range(failures), Verdict.STATUS, 503), LIMITS)
@@ -61,7 +63,11 @@ def test_nine_failures_of_nine_thousand_are_too_many(make_run, judge, failures):
 
 @BOTH
 @given(st.integers(1, 400))
-@settings(max_examples=30, deadline=None)
+@example(49)
+@example(50)
+@example(199)
+@example(200)
+@settings(max_examples=8, deadline=None)
 def test_latency_limits_are_strict(make_run, judge, milliseconds):
     """A run whose every answer takes as long as the strictest limit fails."""
     strictest = 200 if judge is request_latency.judge else 50
