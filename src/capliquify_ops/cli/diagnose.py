@@ -19,6 +19,15 @@ from capliquify_ops.preflight.addresses import require_loopback
 
 def diagnose(
     issue: Annotated[list[str] | None, typer.Argument(metavar="[ISSUE]...", help=f"Of: {', '.join(ISSUES)}.")] = None,
+    analyze: Annotated[
+        bool, typer.Option("--analyze", help="Run slow statements again for their plans: read-only, two seconds at most.")
+    ] = False,
+    watch: Annotated[
+        float,
+        typer.Option(
+            "--watch", metavar="SECONDS", min=0.5, max=600, help="How long to watch what shows only with time: a leak needs 60."
+        ),
+    ] = 2.0,
     config: ConfigFile = None,
     target: TargetName = None,
     json: AsJson = False,
@@ -30,7 +39,7 @@ def diagnose(
     settings = settings_of(config)
     chosen = settings.target(target, observing=True)
     require_loopback(chosen)
-    found = ask(Inquiry(chosen, settings.limits, SystemClock(), dice), issue or ())
+    found = ask(Inquiry(chosen, settings.limits, SystemClock(), dice, may_analyze=analyze, watch_s=watch), issue or ())
     if json:
         document({"target": chosen.name, "diagnoses": found})
     else:

@@ -1,5 +1,6 @@
 """A profile: how a deployment names things, so that the same suites run against any schema-per-tenant service."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +37,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A deployment's own names. `rate_limit` is requests per second and tenant, 0 when unknown."""
+    """A deployment's own names. `rate_limit` is requests per second and tenant, 0 when unknown.
+
+    `required_environment` are the variables without which the service does not start; the names alone.
+    """
 
     name: str
     registry: Registry
@@ -50,6 +54,7 @@ class Profile:
     rate_limit: int
     suspension_bound_s: float
     metrics: Mapping[str, str]
+    required_environment: tuple[str, ...] = ()
 
     @property
     def registry_table(self) -> str:
@@ -62,7 +67,9 @@ class Profile:
         return bool(self.routes)
 
 
-_KNOWN = frozenset({"version", "name", "registry", "database", "http", "routes", "answers", "metrics"})
+_KNOWN = frozenset({"version", "name", "registry", "database", "http", "routes", "answers", "metrics", "deployment"})
+_DEPLOYMENT = frozenset({"required_environment"})
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def load_profile(name: str, folder: Path) -> Profile:
@@ -111,7 +118,20 @@ def _profile(table: Mapping[str, Mapping[str, object] | object], where: str) -> 
         rate_limit=int(http.get("rate_limit", 0)),
         suspension_bound_s=float(http.get("suspension_bound_s", 0)),
         metrics=dict(section.get("metrics", {})),
+        required_environment=_required_environment(table.get("deployment", {}), where),
     )
+
+
+def _required_environment(row: object, where: str) -> tuple[str, ...]:
+    if not isinstance(row, dict):
+        raise ConfigurationInvalid(f"{where}: deployment must be a table.")
+    for key in row:
+        if key not in _DEPLOYMENT:
+            raise unknown("key", key, _DEPLOYMENT, f"{where}: deployment")
+    names = row.get("required_environment", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) and _VARIABLE.fullmatch(name) for name in names):
+        raise ConfigurationInvalid(f"{where}: deployment.required_environment must be a list of names of variables.")
+    return tuple(dict.fromkeys(names))
 
 
 def _route(name: str, row: Mapping[str, object]) -> Route:

@@ -11,15 +11,15 @@ from capliquify_ops.diagnostics import connection_exhaustion_pools as pools
 from capliquify_ops.diagnostics.connection_exhaustion_pools import POOLER, pooler_question
 from capliquify_ops.diagnostics.inquiry import Answers, Asked, Inquiry, Issue, Questions, value_of
 from capliquify_ops.diagnostics.shared_questions import METRICS, metrics_question
-from capliquify_ops.diagnostics.wording import age, sessions, statement, terminate, whose
+from capliquify_ops.diagnostics.wording import age, end_blocker, sessions, statement, whose
 from capliquify_ops.integrity.capacity_rows import Connections
 from capliquify_ops.model.diagnosis import Cause
 from capliquify_ops.model.errors import TargetUnreachable
 from capliquify_ops.model.finding import Level
-from capliquify_ops.observation.activity import Activity, Backend, Blocking, blocking_roots, read_activity
+from capliquify_ops.observation.activity import Activity, Backend, Blocking, blocking_roots, read_activity, require_all_visible
 
 NAME = "connection-exhaustion"
-CONNECTIONS = "connections"
+CONNECTIONS, VISIBILITY = "connections", "what they do"
 END_AFTER_S = 600.0
 """Runbook, issue 4: a transaction that has idled for ten minutes may be ended."""
 _LINES = 5
@@ -31,7 +31,8 @@ K = TypeVar("K", bound=Hashable)
 def ask(inquiry: Inquiry) -> Questions:
     """Return what can be asked: the database's sessions, the service's pool, and the pooler's pools where there is one."""
     outside = {METRICS: metrics_question(inquiry), POOLER: pooler_question(inquiry)}
-    return Questions(outside, {CONNECTIONS: lambda session: _read(session, inquiry.target.roles.app)})
+    inside = {CONNECTIONS: lambda session: _read(session, inquiry.target.roles.app), VISIBILITY: _all_visible}
+    return Questions(outside, inside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,12 @@ def _read(session: Session, app_role: str) -> tuple[ConnectionRows, str]:
     with session.transaction():
         rows = gather(session, app_role)
     return rows, counts(rows)
+
+
+def _all_visible(session: Session) -> tuple[None, str]:
+    with session.transaction():
+        require_all_visible(session)
+    return None, "nothing of it is hidden"
 
 
 def _without_a_slot(asked: Asked) -> tuple[Cause, ...]:
@@ -117,7 +124,7 @@ def _leak(activity: Activity, group: Sequence[Backend]) -> Cause:
             f"last statement: {statement(activity, oldest)}",
             *(f"pid {each.pid} from {each.client}, {each.state} for {age(each.state_s)}" for each in group[:_LINES]),
         ),
-        terminate(oldest) if (oldest.state_s or 0) >= END_AFTER_S else wait,
+        "capliquify-ops remedy plan end-idle-transactions" if (oldest.state_s or 0) >= END_AFTER_S else wait,
         tenants=_tenants(activity, group),
         since_s=oldest.state_s,
         level=Level.L2,
@@ -136,7 +143,7 @@ def _block(activity: Activity, found: Blocking) -> Cause:
             *(f"holds {each.mode} on {each.schema}.{each.relation}" for each in held[:_LINES]),
             *(f"pid {each.pid} waits: {statement(activity, each)}" for each in victims[:_LINES]),
         ),
-        terminate(root) if root.idles_in_transaction else f"SELECT pg_catalog.pg_cancel_backend({root.pid})",
+        end_blocker(root),
         tenants=_tenants(activity, [root, *victims]),
         since_s=max((each.state_s or 0 for each in victims), default=0.0),
         level=Level.L2,

@@ -3,7 +3,15 @@
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from capliquify_ops.diagnostics import connection_exhaustion, cross_tenant_access, service_down
+from capliquify_ops.diagnostics import (
+    connection_exhaustion,
+    cross_tenant_access,
+    error_rate,
+    failed_deployment,
+    memory,
+    service_down,
+    slow_responses,
+)
 from capliquify_ops.diagnostics.inquiry import Answers, Inquiry, Issue, Questions
 from capliquify_ops.diagnostics.sources import ask_all
 from capliquify_ops.model.diagnosis import Diagnosis
@@ -14,8 +22,12 @@ ISSUES: Mapping[str, Issue] = MappingProxyType(
         issue.name: issue
         for issue in (
             service_down.ISSUE,
+            error_rate.ISSUE,
+            slow_responses.ISSUE,
             connection_exhaustion.ISSUE,
+            memory.ISSUE,
             cross_tenant_access.ISSUE,
+            failed_deployment.ISSUE,
         )
     }
 )

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from capliquify_ops.configuration import Target
 from capliquify_ops.database import Session, address_of
 from capliquify_ops.diagnostics.inquiry import Answers, Asked, Inquiry, Issue, Question, Questions
+from capliquify_ops.diagnostics.service_down_platform import EXPLAINS_ALL, Platform, platform_causes
+from capliquify_ops.diagnostics.shared_questions import RENDER, render_question
 from capliquify_ops.model.diagnosis import Cause
 from capliquify_ops.model.errors import IntegrationFailed, OpsError, TargetUnreachable
 from capliquify_ops.model.finding import Level
@@ -19,6 +21,8 @@ SLOW_MS = 1_000.0
 """A health address that takes longer than a second is on its way to a time-out."""
 SOON_DAYS = 14.0
 """A certificate that ends within two weeks is renewed now: most are renewed thirty days before."""
+CLOCKS_APART_S = 30.0
+"""More than any network takes: one of the clocks is wrong."""
 SERVICE, WAY, DATABASE = "service", "way to the service", "database"
 _AGAIN = f"Then look again: capliquify-ops diagnose {NAME}"
 
@@ -32,36 +36,49 @@ class ServiceRows:
     way: Way | None
     has_database: bool
     database_fault: OpsError | None
+    platform: Platform | None = None
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the service does not answer, or says itself that it is not well."""
+        return self.health_fault is not None or (self.health is not None and not self.health.is_well)
 
 
 def ask(inquiry: Inquiry) -> Questions:
-    """Return what can be asked: the health address, the way to it, the database."""
+    """Return what can be asked: the health address, the way to it, the platform, the database."""
     target = inquiry.target
     missing = f"the target has no base_url: {target.how_to_set('base_url')}"
     service: Question | str = (lambda: _health(target)) if target.base_url else missing
     way: Question | str = (lambda: _way(target, inquiry.clock)) if target.base_url else missing
-    return Questions({SERVICE: service, WAY: way}, {DATABASE: lambda session: _database(session, target)})
+    outside = {SERVICE: service, WAY: way, RENDER: render_question(inquiry)}
+    return Questions(outside, {DATABASE: lambda session: _database(session, target, inquiry.clock)})
 
 
-def rows_of(answers: Answers) -> ServiceRows:
+def rows_of(answers: Answers, inquiry: Inquiry) -> ServiceRows:
     """Put the answers together."""
-    service, way, database = (answers[name] for name in (SERVICE, WAY, DATABASE))
+    service, way, render, database = (answers[name] for name in (SERVICE, WAY, RENDER, DATABASE))
+    patience_s = inquiry.limits.number("deploy_in_progress_s")
     return ServiceRows(
         service.value,
         _fault(service),
         way.value,
         database.source.is_configured,
         _fault(database),
+        Platform(render.value, inquiry.clock.now(), patience_s) if render.value else None,
     )
 
 
 def explain(rows: ServiceRows) -> tuple[Cause, ...]:
     """Return the probable causes: what explains all that was seen comes first."""
+    platform = platform_causes(rows.platform, is_away=rows.is_away, again=_AGAIN) if rows.platform else ()
+    is_explained = any(cause.name in EXPLAINS_ALL for cause in platform)
+    database = _database_is_away(rows)
+    # An answer that something is wrong, with a database that is away, is about the database; no answer at all is not.
+    first = [*platform, database] if rows.health_fault else [database, *platform]
     found = [
         _way_is_closed(rows),
-        _database_is_away(rows),
-        _service_is_away(rows),
-        _service_is_unwell(rows),
+        *first,
+        *([] if is_explained else [_service_is_away(rows), _service_is_unwell(rows)]),
         _service_is_slow(rows),
         _certificate_ends(rows),
     ]
@@ -81,10 +98,14 @@ def _way(target: Target, clock: Clock) -> tuple[Way, str]:
     return found, f"{found.says}{days}"
 
 
-def _database(session: Session, target: Target) -> tuple[bool, str]:
+def _database(session: Session, target: Target, clock: Clock) -> tuple[bool, str]:
     with session.transaction():
         is_standby = bool(session.value("SELECT pg_catalog.pg_is_in_recovery()"))
-    return True, f"{address_of(target.observer_url())} answers" + (", as a standby that takes no writes" if is_standby else "")
+        apart_s = (session.value("SELECT pg_catalog.clock_timestamp()") - clock.now()).total_seconds()
+    standby = ", as a standby that takes no writes" if is_standby else ""
+    which = "ahead of" if apart_s > 0 else "behind"
+    clocks = f"; its clock is {abs(apart_s):.0f} s {which} this machine's: times of two sources cannot be compared"
+    return True, f"{address_of(target.observer_url())} answers{standby}{clocks if abs(apart_s) > CLOCKS_APART_S else ''}"
 
 
 def _fault(asked: Asked) -> OpsError | None:
@@ -171,5 +192,5 @@ ISSUE = Issue(
     NAME,
     "Is the service up; if not, is it the service, its database, or the way to them?",
     ask,
-    lambda answers, _: explain(rows_of(answers)),
+    lambda answers, inquiry: explain(rows_of(answers, inquiry)),
 )

@@ -5,10 +5,6 @@ from capliquify_ops.observation.folding import folded
 
 _MINUTES_FROM_S = 120
 _QUERY = 160
-_END = (
-    "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity AS a WHERE a.pid = {pid}"
-    " AND a.backend_start = '{started}' AND a.state LIKE 'idle in transaction%'"
-)
 
 
 def sessions(number: int) -> str:
@@ -35,6 +31,6 @@ def statement(activity: Activity, backend: Backend) -> str:
     return text if len(text) <= _QUERY else f"{text[:_QUERY]}…"
 
 
-def terminate(backend: Backend) -> str:
-    """Return what ends this session, and no other that has got its process id since, and only while it idles."""
-    return _END.format(pid=backend.pid, started=backend.backend_start.isoformat())
+def end_blocker(backend: Backend) -> str:
+    """Return the command that ends who blocks: it looks again whether it still is the same session, and still blocks."""
+    return f"capliquify-ops remedy plan end-blocker --pid {backend.pid}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from capliquify_ops.database import Session, load
+from capliquify_ops.model.errors import PrivilegeMissing
 
 PACKAGE = "capliquify_ops.observation"
 AT_MOST = 5_000
@@ -25,10 +26,10 @@ class Backend:
     state: str
     wait_type: str
     wait_event: str
-    connected_s: float
+    connected_s: float | None
     transaction_s: float | None
     state_s: float | None
-    backend_start: datetime
+    backend_start: datetime | None
     transaction_start: datetime | None
     query: str
     blocked_by: Sequence[int]
@@ -78,6 +79,20 @@ def read_activity(session: Session) -> Activity:
     pids = [each.pid for each in backends if each.transaction_s is not None and not each.is_own]
     locked = session.rows(load(PACKAGE, "locked_relations"), Locked, {"pids": pids, "at_most": AT_MOST}) if pids else []
     return Activity(tuple(backends), tuple(locked))
+
+
+@dataclass(frozen=True, slots=True)
+class _Hidden:
+    hidden: int
+    role: str
+
+
+def require_all_visible(session: Session) -> None:
+    """Raise PrivilegeMissing where what other roles' sessions do is hidden, within the open transaction."""
+    [found] = session.rows(load(PACKAGE, "sessions_hidden"), _Hidden)
+    if found.hidden:
+        what = f"What {found.hidden} sessions of other roles do is hidden from the role {found.role!r}."
+        raise PrivilegeMissing(what, hint=f'GRANT pg_monitor TO "{found.role}"')
 
 
 def blocking_roots(backends: Iterable[Backend]) -> tuple[Blocking, ...]:

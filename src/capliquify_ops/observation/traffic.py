@@ -23,6 +23,10 @@ class Durations:
         """How many were measured."""
         return self.buckets[-1][1] if self.buckets else 0.0
 
+    def longer_than(self, limit_s: float) -> float:
+        """Return how many took longer, at least: those between the limit and the next bound are not among them."""
+        return self.count - next((reached for bound, reached in self.buckets if bound >= limit_s), self.count)
+
     def quantile_ms(self, share: float) -> float | None:
         """Return the milliseconds within which this share was done, straight between two bounds; None without any.
 

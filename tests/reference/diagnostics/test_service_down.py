@@ -11,9 +11,11 @@ import pytest
 
 from capliquify_ops.configuration import load_settings
 from capliquify_ops.configuration.system import SystemClock, dice
-from capliquify_ops.diagnostics import service_down
+from capliquify_ops.diagnostics import failed_deployment, memory, service_down
 from capliquify_ops.diagnostics.diagnose import diagnose
 from capliquify_ops.diagnostics.inquiry import Inquiry
+from capliquify_ops.diagnostics.memory_sessions import SESSIONS
+from capliquify_ops.diagnostics.memory_sources import WATCHED
 from capliquify_ops.diagnostics.service_down import ServiceRows, explain
 from capliquify_ops.model.errors import TargetUnreachable
 from capliquify_ops.model.secret import Secret
@@ -68,7 +70,19 @@ def test_a_healthy_stack_has_nothing_twenty_times(target):
     for _ in range(20):
         names, diagnosis = found(target)
         assert (names, diagnosis.is_certain) == ([], True), diagnosis
-    assert {source.name for source in diagnosis.sources} == {"service", "way to the service", "database"}
+    assert {source.name for source in diagnosis.sources} == {"service", "way to the service", "Render", "database"}
+    assert [source.name for source in diagnosis.sources if not source.is_configured] == ["Render"]
+
+
+def test_a_healthy_stack_leaks_nothing_and_has_no_failed_deploy(target):
+    """Watched long enough for a trend, with its database's sessions measured: nothing; without Render, deploys are not told."""
+    inquiry = Inquiry(target, load_settings(environment={}).limits, SystemClock(), dice, watch_s=7.0)
+    down, full, failed = diagnose(inquiry, [service_down.NAME, memory.NAME, failed_deployment.NAME])
+    assert [down.causes, full.causes, failed.causes] == [(), (), ()], full
+    assert (down.is_certain, full.is_certain, failed.is_certain) == (True, True, False), full
+    says = {source.name: source.says for source in full.sources}
+    assert "MB/h (95 %" in says[WATCHED]
+    assert "tenants" in says[SESSIONS]
 
 
 def test_a_service_that_hangs(running, target):
@@ -124,8 +138,8 @@ def test_what_is_not_configured_is_said(target):
     names, diagnosis = found(dataclasses.replace(target, base_url=""))
     assert (names, diagnosis.is_certain) == ([], True)
     missing = [source for source in diagnosis.sources if not source.is_configured]
-    assert [source.name for source in missing] == ["service", "way to the service"]
-    assert all("base_url" in source.says for source in missing)
+    assert [source.name for source in missing] == ["service", "way to the service", "Render"]
+    assert all("base_url" in source.says or "integrations.render" in source.says for source in missing)
 
 
 WELL = Health("http://x/api/health", 200, True, {}, 5.0)

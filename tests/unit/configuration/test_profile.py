@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capliquify_ops.configuration import Registry
-from capliquify_ops.configuration.profile import parse_profile
+from capliquify_ops.configuration.profile import load_profile, parse_profile
 from capliquify_ops.configuration.profile_registry import parse_registry
 from capliquify_ops.model.errors import ConfigurationInvalid
 
@@ -75,3 +75,33 @@ def test_any_registry_is_read_or_refused(row):
         assert not isinstance(error, KeyError) or "table" not in row
     else:
         assert isinstance(found, Registry)
+
+
+def _required(text):
+    return parse_profile(
+        f"version = 1\nname = 'x'\n{DATABASE}[registry]\ntable = 'public.clients'\n{text}", "here"
+    ).required_environment
+
+
+def test_variables_that_the_service_requires(tmp_path):
+    """Names are read once each; without the table there are none; our own profile names those of its service."""
+    assert _required("[deployment]\nrequired_environment = ['A', 'B_1', 'A']") == ("A", "B_1")
+    assert _required("") == _required("[deployment]") == ()
+    assert load_profile("capliquify", tmp_path).required_environment == ("DATABASE_URL", "CLERK_SECRET_KEY")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[deployment]\nrequired_environmen = []", r"deployment: unknown key 'required_environmen'.*Did you mean"),
+        ("[deployment]\nrequired_environment = 'A'", "must be a list of names of variables"),
+        ("[deployment]\nrequired_environment = ['A=secret']", "must be a list of names of variables"),
+        ("[deployment]\nrequired_environment = [1]", "must be a list of names of variables"),
+        ("[[deployment]]", "deployment must be a table"),
+    ],
+)
+def test_what_names_no_variables_is_refused(text, said):
+    """A value beside a name, another kind, another key."""
+    with pytest.raises(ConfigurationInvalid) as caught:
+        _required(text)
+    assert re.search(said, str(caught.value).replace("\n", " "))

@@ -15,6 +15,7 @@ from .published import FOLDER, published
 TOKEN = "rnd_only_for_this_test_9876"
 START = datetime(2030, 1, 1, tzinfo=UTC)
 OWNER = "tea-aaaaaaaaaaaaaaaaaaaa"
+MINUTE, LIMIT = timedelta(minutes=1), 512.0 * 2**20
 ZERO = "0001-01-01T00:00:00Z"  # how a Go program writes a time that it has not
 PROGRESS = {"queued": "build_in_progress", "build_in_progress": "update_in_progress", "update_in_progress": "live"}
 UNITS = {
@@ -105,6 +106,7 @@ class FakeRender:
         self.services, self.deploys, self.instances, self.events = {}, {}, {}, {}
         self.variables, self.lines, self.wrong, self.number = {}, [], [], 0
         self.denied = set()
+        self.memory = lambda _: LIMIT / 3
 
     # What happens to a service without anybody asking for it.
 
@@ -286,10 +288,14 @@ class FakeRender:
         for service_id in self._all(asked, "resource"):
             self._known(service_id)
             for instance in self.instances[service_id] if name in {"cpu", "memory"} else [{"id": service_id}]:
-                values = [{"timestamp": self._stamp(time), "value": 0.25} for time in times]
+                values = [{"timestamp": self._stamp(time), "value": self._value(name, (time - start) / MINUTE)} for time in times]
                 labels = [{"field": "resource", "value": service_id}, {"field": "instance", "value": instance["id"]}]
                 answer.append({"labels": labels, "values": values, "unit": UNITS[name]})
         return 200, answer
+
+    def _value(self, name, minutes):
+        """Processors and counts stand still; memory is what the test says of it, by the minutes of the window."""
+        return {"memory": float(self.memory(minutes)), "memory-limit": LIMIT}.get(name, 0.25)
 
     # What they share.
 

@@ -4,7 +4,7 @@
 -- params: app text
 -- why: connections in use of those that are to be had: of the server, and of the database and the application's role if they are limited
 WITH client AS (
-  SELECT a.datid, a.usesysid FROM pg_catalog.pg_stat_activity AS a WHERE a.backend_type = 'client backend'
+  SELECT a.datid, a.usesysid FROM pg_catalog.pg_stat_activity AS a WHERE (a.backend_type = 'client backend' OR (a.backend_type IS NULL AND a.datid IS NOT NULL))
 ),
 scope (name, usable, datid, usesysid) AS (
   SELECT 'server',

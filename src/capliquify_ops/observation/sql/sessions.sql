@@ -15,6 +15,6 @@ SELECT a.pid, coalesce(a.usename, '')::text AS role, coalesce(a.application_name
   CASE WHEN a.wait_event_type = 'Lock' THEN pg_catalog.pg_blocking_pids(a.pid) ELSE '{}' END AS blocked_by,
   a.pid = pg_catalog.pg_backend_pid() AS is_own
 FROM pg_catalog.pg_stat_activity AS a
-WHERE a.backend_type = 'client backend'
+WHERE (a.backend_type = 'client backend' OR (a.backend_type IS NULL AND a.datid IS NOT NULL))
 ORDER BY a.backend_start, a.pid
 LIMIT %(at_most)s

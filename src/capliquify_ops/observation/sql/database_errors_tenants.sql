@@ -1,0 +1,11 @@
+-- name: database_errors_tenants
+-- needs: SELECT on the registry table
+-- since: 14
+-- params: at_most int
+-- schemas: registry
+-- why: the names of tenants' schemas, by which texts of errors are counted by tenant
+SELECT t.schema_name::text AS name
+FROM :"registry_schema".:"registry_table" AS t
+WHERE t.schema_name IS NOT NULL
+ORDER BY 1
+LIMIT %(at_most)s
