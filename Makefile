@@ -55,7 +55,8 @@ proof-integrity: $(READY) ## fleets with faults planted at random: each found, n
 	@$(BIN)/python tests/proof/fleet_integrity.py --fleets 100 --state .proof/fleet-integrity.json
 
 proof-diagnostics: $(READY) ## each condition that a diagnosis names, caused for real; resumable, writes docs/reference/proof-diagnostics.md
-	@$(BIN)/python -m pytest tests/unit/integrations tests/unit/diagnostics tests/db/diagnostics tests/reference/diagnostics --whole --quiet
+	@$(BIN)/python -m pytest tests/unit/integrations tests/unit/diagnostics tests/unit/remedies tests/db/diagnostics tests/db/remedies \
+	  tests/reference/diagnostics --whole --quiet
 	@$(BIN)/python tests/proof/diagnostics.py --state .proof/diagnostics.json
 
 proof-isolation: $(READY) ## every fault and unwell service against every security check; resumable, writes docs/reference/proof-isolation.md

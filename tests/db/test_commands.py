@@ -77,9 +77,9 @@ def test_help_names_what_exists(run):
     """--help lists the commands of this version and no other."""
     done = run("--help")
     assert done.returncode == 0
-    for name in ("readiness", "security", "doctor", "tenant", "fleet", "signoff", "reference", "config", "diagnose"):
+    for name in ("readiness", "security", "doctor", "tenant", "fleet", "signoff", "reference", "config", "diagnose", "remedy"):
         assert name in done.stdout
-    for name in ("remedy", "monitor", "escalate"):
+    for name in ("monitor", "escalate"):
         assert name not in done.stdout
 
 

@@ -57,6 +57,10 @@ GROUPS = {
             "repair": "fleet_repair.repair",
         },
     ),
+    "remedy": Group(
+        "The runbook's resolution steps: planned, confirmed, logged, looked at afterwards.",
+        {"list": "remedy.list_", "plan": "remedy.plan", "run": "remedy.run", "trail": "remedy.trail"},
+    ),
     "signoff": Group(
         "The launch decision, computed from the evidence folder.",
         {"status": "signoff.status", "verify": "signoff.verify", "report": "signoff.report"},

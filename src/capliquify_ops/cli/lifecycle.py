@@ -127,7 +127,7 @@ def suspend(
         planned = suspension.plan_suspend(session, key, reason=reason)
         if not proceeds(planned, planned.subject, plan_only=plan, yes=yes, json=json):
             return
-        how = _verification(session, chosen, key)
+        how = verification_of(session, chosen, key)
         result = suspension.suspend(session, chosen.roles, key, actor=this_actor(), reason=reason)
     told = _verified(result.after, how)
     if json:
@@ -175,7 +175,7 @@ def _change(asked: _Asked, plan: Callable[[Session], Plan], act: Callable[[Sessi
         line(f"{name}: {value}")
 
 
-def _verification(session: Session, chosen: Target, key: str) -> suspension.Verification | str:
+def verification_of(session: Session, chosen: Target, key: str) -> suspension.Verification | str:
     """Make ready to ask the service before anything is changed; or say why it cannot be asked."""
     clock = SystemClock()
     try:
