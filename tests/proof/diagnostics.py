@@ -64,9 +64,14 @@ class Scene:
         self.render, self.clerk = fake_render.FakeRender(), fake_clerk.FakeClerk()
         self.render.now = datetime.now(UTC) - timedelta(hours=6)
         self.service = self.render.add(instances=2)
+        self.render.variables[self.service] = {"DATABASE_URL": "postgresql://secret", "CLERK_SECRET_KEY": "sk_secret"}
         self.render.now = datetime.now(UTC)
         self.servers = [Fake(self.render), Fake(self.clerk.answer)]
         self.tenants, self.headers = [], []
+        with self.connection("superuser", "proof", autocommit=True) as connection:
+            connection.execute(
+                f"GRANT pg_signal_backend, pg_read_all_stats TO {quoted(running.roles.operator)} WITH INHERIT TRUE"
+            )
         self._people()
         self.config = self._configured()
         self._stop = threading.Event()
@@ -146,10 +151,27 @@ provisioning_grace_s = 0
             said, {each["issue"]: [cause["name"] for cause in each["causes"]] for each in json.loads(document)["diagnoses"]}
         )
 
+    def mend(self, *arguments: str) -> str:
+        """Run a remedy as a person does who has read the screen; return the command and what it said."""
+        asked, out = ("remedy", "run", *arguments), io.StringIO()
+        with contextlib.redirect_stdout(out):
+            command([*asked, *self._where(), "--log", str(self.folder / "actions.jsonl"), "--yes"])
+        return f"$ capliquify-ops {' '.join(asked)}\n{out.getvalue()}"
+
+    def trail(self) -> str:
+        """Return what the log of actions has kept."""
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            command(["remedy", "trail", "--config", str(self.config), "--log", str(self.folder / "actions.jsonl")])
+        return out.getvalue()
+
+    def _where(self) -> tuple[str, ...]:
+        return ("--config", str(self.config), "--target", "running")
+
     def _run(self, *arguments: str) -> str:
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
-            command(["diagnose", *arguments, "--config", str(self.config), "--target", "running"])
+            command(["diagnose", *arguments, *self._where()])
         return out.getvalue()
 
 
@@ -167,13 +189,13 @@ class Seen:
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
-    """Something that is done to the service, and which issue must name it first; `issues` are asked, all where none is given."""
+    """Something that is done to the service, and which issue must name it first, and the remedy that must help against it."""
 
     title: str
     issue: str
     first: str
     cause: Callable[[Scene], AbstractContextManager[object]]
-    issues: tuple[str, ...] = ()
+    remedy: Callable[[Scene, Seen], tuple[str, ...]] | None = None
 
 
 @contextlib.contextmanager
@@ -215,7 +237,8 @@ def queued(scene: Scene) -> Iterator[None]:
         waiting.start()
         _until(scene, "SELECT count(*) > 2 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
         yield
-        reader.rollback()
+        with contextlib.suppress(psycopg.Error):
+            reader.rollback()
     waiting.join(30)
     scene.owner(f"ALTER TABLE {schema}.products DROP COLUMN IF EXISTS late")
 
@@ -237,7 +260,7 @@ def _until(scene: Scene, question: str) -> None:
 @contextlib.contextmanager
 def filled_pool(scene: Scene) -> Iterator[None]:
     """One tenant's table is locked, and its users ask again and again: all connections of the pool wait for it."""
-    with scene.connection("superuser", "maintenance") as holder, contextlib.ExitStack() as busy:
+    with scene.connection(name="nightly-import") as holder, contextlib.ExitStack() as busy:
         holder.execute(f"LOCK TABLE {quoted(scene.schema(1))}.products")
         stop = threading.Event()
         busy.callback(stop.set)
@@ -245,7 +268,8 @@ def filled_pool(scene: Scene) -> Iterator[None]:
             threading.Thread(target=_insists, args=(scene, stop, 1, "/api/products"), daemon=True).start()
         _until(scene, "SELECT count(*) >= 9 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
         yield
-        holder.rollback()
+        with contextlib.suppress(psycopg.Error):
+            holder.rollback()
 
 
 def _insists(scene: Scene, stop: threading.Event, tenant: int, path: str) -> None:
@@ -260,7 +284,10 @@ def without_schema(scene: Scene) -> Iterator[None]:
     try:
         yield
     finally:
-        scene.owner(f"SELECT public.create_tenant_schema('{scene.tenants[0].id}')")
+        with scene.connection("superuser", "proof", autocommit=True) as connection:
+            there = connection.execute("SELECT to_regnamespace(%s) IS NOT NULL", [quoted(scene.schema(0))]).fetchone()[0]
+        if not there:
+            scene.owner(f"SELECT public.create_tenant_schema('{scene.tenants[0].id}')")
 
 
 @contextlib.contextmanager
@@ -308,7 +335,7 @@ def slow_tenant(scene: Scene) -> Iterator[None]:
                 worker.join(30)
             connection.execute(f"TRUNCATE {schema}.sales")
             connection.execute(f"DELETE FROM {schema}.products WHERE sku = 'many'")
-            connection.execute(f"CREATE INDEX sales_created_at_idx ON {schema}.sales (created_at)")
+            connection.execute(f"CREATE INDEX IF NOT EXISTS sales_created_at_idx ON {schema}.sales (created_at)")
 
 
 @contextlib.contextmanager
@@ -327,6 +354,7 @@ def failed_deploy(scene: Scene) -> Iterator[None]:
         scene.service, "new_commit", {"id": "c0ffee1", "message": "Read the bucket"}, "build_in_progress"
     )
     scene.render.say(scene.service, "Error: missing required environment variable REPORT_BUCKET", kind="build")
+    scene.render.now += timedelta(seconds=1)
     deploy |= {"status": "build_failed", "finishedAt": scene.render._stamp()}
     scene.render.now = datetime.now(UTC)
     try:
@@ -380,19 +408,63 @@ CONDITIONS = (
     Condition("the database stands still", "service-down", "database", lambda scene: stopped(scene, "postgres")),
     Condition("the service stands still", "service-down", "service", lambda scene: stopped(scene, "reference.service")),
     Condition("an instance used too much memory", "service-down", "out of memory", out_of_memory),
-    Condition("a tenant's schema is gone", "error-rate", "missing schema", without_schema),
+    Condition(
+        "a tenant's schema is gone",
+        "error-rate",
+        "missing schema",
+        without_schema,
+        lambda scene, _: ("provision-schema", str(scene.tenants[0].slug)),
+    ),
     Condition("three tenants lack a column", "error-rate", "drift of 3 tenants", without_column),
     Condition("the identity provider answers 429", "error-rate", "identity provider", limited_provider),
     Condition("a burst of errors that nothing explains", "error-rate", "errors", without_right),
-    Condition("one tenant's large table lost its index", "slow-responses", "missing index", slow_tenant),
-    Condition("a change of a table waits behind a forgotten reader", "slow-responses", "change of a table in the queue", queued),
-    Condition("transactions are left open", "connection-exhaustion", "leaked transactions", leaked),
-    Condition("the pool is used up by sessions that wait", "connection-exhaustion", "blocked sessions", filled_pool),
+    Condition(
+        "one tenant's large table lost its index",
+        "slow-responses",
+        "missing index",
+        slow_tenant,
+        lambda *_: ("create-missing-indexes",),
+    ),
+    Condition(
+        "a change of a table waits behind a forgotten reader",
+        "slow-responses",
+        "change of a table in the queue",
+        queued,
+        lambda _, seen: ("end-blocker", "--pid", _pid(seen)),
+    ),
+    Condition(
+        "transactions are left open",
+        "connection-exhaustion",
+        "leaked transactions",
+        leaked,
+        lambda *_: ("end-idle-transactions", "--over", "1"),
+    ),
+    Condition(
+        "the pool is used up by sessions that wait",
+        "connection-exhaustion",
+        "blocked sessions",
+        filled_pool,
+        lambda _, seen: ("end-blocker", "--pid", _pid(seen)),
+    ),
     Condition(
         "somebody is let into another tenant", "cross-tenant-access", "unauthorized access in the audit log", planted_member
     ),
-    Condition("a deploy lacks a setting", "failed-deployment", "missing environment variable", failed_deploy),
+    Condition("the service's memory grows", "memory", "memory leak", growing_memory),
+    Condition(
+        "a deploy lacks a setting",
+        "failed-deployment",
+        "missing environment variable",
+        failed_deploy,
+        lambda *_: ("set-environment-variable", "REPORT_BUCKET", "--value-env", "HOME", "--deploy-now"),
+    ),
 )
+
+
+def _pid(seen: Seen) -> str:
+    """The session that the screen says to end."""
+    return re.search(r"end-blocker --pid (\d+)", seen.screen)[1]
+
+
 PAIRS = (
     (without_schema, "error-rate", "missing schema"),
     (without_column, "error-rate", "drift of 3 tenants"),
@@ -406,12 +478,16 @@ PAIRS = (
 
 def tried(scene: Scene, condition: Condition) -> tuple[str, str]:
     """Cause one condition; return what was wrong about what was said ("" for nothing), and the screen."""
+    mended = ""
     with condition.cause(scene):
         seen = scene.look(condition.issue)
-    names = seen.causes[condition.issue]
-    if names[:1] != [condition.first]:
-        return f"said {names}", seen.screen
-    return quiet(scene, condition.issue), seen.screen
+        names = seen.causes[condition.issue]
+        if names[:1] != [condition.first]:
+            return f"said {names}", seen.screen
+        if condition.remedy:
+            mended = scene.mend(*condition.remedy(scene, seen))
+    wrong = "" if "helped: Gone" in mended or not condition.remedy else "the remedy did not help"
+    return wrong or quiet(scene, condition.issue), f"{seen.screen}{mended}"
 
 
 def quiet(scene: Scene, *issues: str) -> str:
@@ -443,6 +519,8 @@ def run(path: Path | None, only: str) -> int:
             for name, one in _all(scene):
                 if only in name and state["done"].get(name) != "":
                     keep(name, *one())
+            if not only:
+                state["screens"]["trail"] = scene.trail()
         finally:
             scene.close()
     if not only:
@@ -509,6 +587,8 @@ def _write(state: dict[str, Any]) -> None:
         _shown(state["screens"].get(f"nothing is wrong, {HEALTHY} times", "")),
         "```",
     ]
+    lines += ["", "### what the remedies above left in the log of actions", "", "```text", "$ capliquify-ops remedy trail"]
+    lines += [_shown(state["screens"].get("trail", "")), "```"]
     PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
