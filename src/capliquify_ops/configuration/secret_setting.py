@@ -1,5 +1,6 @@
 """A secret of the configuration: as itself, in a variable of the environment, or in a file."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from capliquify_ops.model.errors import ConfigurationInvalid
 from capliquify_ops.model.secret import Secret
 
 SUFFIXES = ("", "_env", "_file")
+_USUAL = re.compile(r"[A-Z_][A-Z0-9_]{0,79}")
 
 
 def spellings(keys: tuple[str, ...]) -> frozenset[str]:
@@ -40,7 +42,9 @@ def _from_variable(name: str, at: str, env: Mapping[str, str]) -> tuple[Secret |
         hint = f"For the value itself: {at.rpartition('.')[2].removesuffix('_env')}."
         raise ConfigurationInvalid(f"{at} must be the name of a variable.", hint=hint)
     if not env.get(name):
-        return None, f"{at} names the variable {name!r}, which is not set."
+        # The secret itself may stand in the place of a name by mistake: only what looks like a name is repeated.
+        which = f"the variable {name!r}, which" if _USUAL.fullmatch(name) else "a variable (not shown, it may be the secret) that"
+        return None, f"{at} names {which} is not set."
     return Secret(env[name]), ""
 
 

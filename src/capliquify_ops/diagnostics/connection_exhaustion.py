@@ -16,7 +16,15 @@ from capliquify_ops.integrity.capacity_rows import Connections
 from capliquify_ops.model.diagnosis import Cause
 from capliquify_ops.model.errors import TargetUnreachable
 from capliquify_ops.model.finding import Level
-from capliquify_ops.observation.activity import Activity, Backend, Blocking, blocking_roots, read_activity, require_all_visible
+from capliquify_ops.observation.activity import (
+    AT_MOST,
+    Activity,
+    Backend,
+    Blocking,
+    blocking_roots,
+    read_activity,
+    require_all_visible,
+)
 
 NAME = "connection-exhaustion"
 CONNECTIONS, VISIBILITY = "connections", "what they do"
@@ -37,24 +45,29 @@ def ask(inquiry: Inquiry) -> Questions:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionRows:
-    """What the server says of one moment: its sessions with their locks, and connections in use of those to be had."""
+    """What the server says of one moment: its sessions with their locks, and connections in use of those to be had.
+
+    `app_logs_in`: the application's role is there and may log in, so that its sessions are those with its name.
+    """
 
     activity: Activity
     scopes: tuple[Connections, ...]
+    app_logs_in: bool = False
 
 
 def gather(session: Session, app_role: str) -> ConnectionRows:
     """Read sessions and connections, within the open transaction of one session."""
     scopes = session.rows(load("capliquify_ops.integrity", "capacity_connections"), Connections, {"app": app_role})
-    return ConnectionRows(read_activity(session), tuple(scopes))
+    can_login = session.value("SELECT r.rolcanlogin FROM pg_catalog.pg_roles AS r WHERE r.rolname = %(app)s", {"app": app_role})
+    return ConnectionRows(read_activity(session), tuple(scopes), app_logs_in=bool(can_login))
 
 
 def explain(rows: ConnectionRows, limits: Limits) -> tuple[Cause, ...]:
-    """Return the probable causes, the one that explains most sessions first; none while there is room and nobody waits."""
+    """Return the probable causes, the one that explains most sessions first; none while there is room and no long wait."""
     activity = rows.activity
     ranked = [
         *((len(group), _leak(activity, group)) for group in _leaking(activity, limits.number("idle_in_transaction_s"))),
-        *((len(each.victims), _block(activity, each)) for each in _blocking(activity)),
+        *((len(each.victims), _block(activity, each)) for each in _blocking(activity, limits.number("lock_wait_s"))),
     ]
     ranked.sort(key=lambda each: -each[0])
     near = [scope for scope in rows.scopes if scope.used > limits.number("connections_used_ratio") * scope.usable]
@@ -65,7 +78,7 @@ def explain_answers(answers: Answers, inquiry: Inquiry) -> tuple[Cause, ...]:
     """Return the probable causes; that no connection was to be had is one."""
     asked = answers[CONNECTIONS]
     found = explain(asked.value, inquiry.limits) if asked.source.answered else _without_a_slot(asked)
-    return (*found, *pools.waiting(value_of(answers, POOLER) or ()), *pools.queued(value_of(answers, METRICS)))
+    return (*found, *pools.waiting(value_of(answers, POOLER) or ()), *pools.queued(value_of(answers, METRICS), inquiry.limits))
 
 
 def _read(session: Session, app_role: str) -> tuple[ConnectionRows, str]:
@@ -94,7 +107,8 @@ def counts(rows: ConnectionRows) -> str:
     """Say in one line who is connected: how many of how many, and in which states."""
     states = _grouped(rows.activity.backends, lambda each: each.state if each.is_visible else "not visible to this role")
     used = ", ".join(f"{scope.used} of {scope.usable} connections of {_SCOPES[scope.scope]}" for scope in rows.scopes)
-    return f"{used}; " + ", ".join(f"{len(group)} {state}" for state, group in states)
+    cut = f"; of sessions or locks {AT_MOST} were read, and more were not read" if rows.activity.is_cut else ""
+    return f"{used}; " + ", ".join(f"{len(group)} {state}" for state, group in states) + cut
 
 
 def _leaking(activity: Activity, limit_s: float) -> Iterator[Sequence[Backend]]:
@@ -108,9 +122,10 @@ def _leaking(activity: Activity, limit_s: float) -> Iterator[Sequence[Backend]]:
         yield sorted(group, key=lambda each: -(each.state_s or 0))
 
 
-def _blocking(activity: Activity) -> list[Blocking]:
-    """Return who keeps sessions of this database waiting; those of others have an operator of their own."""
-    return [each for each in blocking_roots(activity.backends) if any(victim.is_here for victim in each.victims)]
+def _blocking(activity: Activity, limit_s: float) -> list[Blocking]:
+    """Return who keeps sessions of this database waiting for long; those of others have an operator of their own."""
+    roots = blocking_roots(activity.backends)
+    return [each for each in roots if any(activity.waits_s(victim) >= limit_s for victim in each.victims)]
 
 
 def _leak(activity: Activity, group: Sequence[Backend]) -> Cause:
@@ -145,7 +160,7 @@ def _block(activity: Activity, found: Blocking) -> Cause:
         ),
         end_blocker(root),
         tenants=_tenants(activity, [root, *victims]),
-        since_s=max((each.state_s or 0 for each in victims), default=0.0),
+        since_s=max(activity.waits_s(each) for each in victims),
         level=Level.L2,
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from capliquify_ops.configuration import Target
+from capliquify_ops.configuration import Limits, Target
 from capliquify_ops.diagnostics.inquiry import Inquiry, Question
 from capliquify_ops.model.diagnosis import Cause
 from capliquify_ops.model.errors import ConfigurationInvalid
@@ -38,9 +38,9 @@ def waiting(pools: Iterable[Pool]) -> tuple[Cause, ...]:
     return tuple(_waits(each) for each in pools if each.clients_waiting and each.longest_wait_s >= LONG_WAIT_S)
 
 
-def queued(traffic: Traffic | None) -> tuple[Cause, ...]:
-    """Return that requests wait for the service's own pool, in both looks at it."""
-    if traffic is None or not traffic.pool.get("waiting"):
+def queued(traffic: Traffic | None, limits: Limits) -> tuple[Cause, ...]:
+    """Return that requests wait for the service's own pool, in both looks at it; a queue that moves quickly is no fault."""
+    if traffic is None or not traffic.pool.get("waiting") or _is_quick(traffic, limits):
         return ()
     active, idle, many = (traffic.pool.get(state, 0.0) for state in ("active", "idle", "waiting"))
     used = f"{active:.0f} of {active + idle:.0f} are in use"
@@ -48,6 +48,14 @@ def queued(traffic: Traffic | None) -> tuple[Cause, ...]:
     lines = (f"active {active:.0f}, idle {idle:.0f}, waiting {many:.0f}",)
     mend = "Find above who holds them; if nobody does wrong, see for how many there is room: capliquify-ops fleet check capacity."
     return (Cause("service's pool is used up", why, lines, f"{mend} {_AGAIN}", level=Level.L2),)
+
+
+def _is_quick(traffic: Traffic, limits: Limits) -> bool:
+    """Whether so many requests were answered meanwhile, and so soon, that a busy pool is all that is seen."""
+    done, p95_ms = traffic.durations, traffic.durations.quantile_ms(0.95) if traffic.durations else None
+    if done is None or p95_ms is None or done.count < limits.number("response_requests"):
+        return False
+    return p95_ms <= limits.number("response_p95_ms")
 
 
 def _waits(pool: Pool) -> Cause:

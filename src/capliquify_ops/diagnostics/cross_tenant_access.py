@@ -80,7 +80,7 @@ def _recorded(alarms: Sequence[log.Alarm], changes: Sequence[log.Change]) -> tup
     tenants = log.by_tenant(alarms)
     many, first = sum(each.many for each in alarms), max(each.first_s for each in alarms)
     lines = [
-        f"{each.action} of {each.schema} by user {each.user_id or 'unknown'}: {each.many} times,"
+        f"{each.action} of {each.schema or 'no known tenant'} by user {each.user_id or 'unknown'}: {each.many} times,"
         f" first {age(each.first_s)} and last {age(each.last_s)} ago"
         for each in alarms[:_LINES]
     ]
@@ -93,7 +93,7 @@ def _recorded(alarms: Sequence[log.Alarm], changes: Sequence[log.Change]) -> tup
             why,
             tuple(lines),
             f"{suspend} Then: capliquify-ops diagnose {NAME}",
-            tenants=tuple(tenants),
+            tenants=tuple(name for name in tenants if name),
             since_s=first,
             level=Level.L3,
         ),

@@ -13,7 +13,7 @@ from capliquify_ops.diagnostics import (
     slow_responses,
 )
 from capliquify_ops.diagnostics.inquiry import Answers, Inquiry, Issue, Questions
-from capliquify_ops.diagnostics.sources import ask_all
+from capliquify_ops.diagnostics.sources import Sources
 from capliquify_ops.model.diagnosis import Diagnosis
 from capliquify_ops.model.errors import UsageError
 
@@ -44,9 +44,10 @@ def diagnose(inquiry: Inquiry, only: Iterable[str] = ()) -> tuple[Diagnosis, ...
         raise UsageError(f"There is no issue {min(strange)!r}.", hint=f"One of: {', '.join(ISSUES)}")
     issues = [ISSUES[name] for name in names]
     first = {issue.name: issue.ask(inquiry) for issue in issues}
-    answers = dict(ask_all(_together(first.values()), inquiry))
-    closer = {issue.name: issue.closer(_of(answers, first[issue.name]), inquiry) for issue in issues}
-    answers |= ask_all(_together(closer.values()).without(answers), inquiry)
+    with Sources(inquiry) as sources:
+        answers = dict(sources.ask(_together(first.values())))
+        closer = {issue.name: issue.closer(_of(answers, first[issue.name]), inquiry) for issue in issues}
+        answers |= sources.ask(_together(closer.values()).without(answers))
     return tuple(_told(issue, _of(answers, first[issue.name] | closer[issue.name]), inquiry) for issue in issues)
 
 

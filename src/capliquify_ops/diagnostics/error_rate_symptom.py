@@ -19,6 +19,8 @@ RECENT_MINUTES = 10
 WINDOW_S = 300.0
 """The alert rules look back for five minutes."""
 _ROUTES = 5
+_FEWEST = 3
+"""Whoever is woken for one or two requests that failed finds nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ def of_traffic(traffic: Traffic | None, limits: Limits) -> Symptom | None:
     proven = lower_bound(traffic.errors, traffic.requests)
     if proven <= limits.number("error_rate_warning_ratio"):
         return None
-    level = Level.L2 if proven > limits.number("error_rate_critical_ratio") else Level.L1
+    is_critical = proven > limits.number("error_rate_critical_ratio") and traffic.errors >= _FEWEST
+    level = Level.L2 if is_critical else Level.L1
     share = 100 * traffic.errors / traffic.requests
     return Symptom(
         f"{traffic.errors:.0f} of {traffic.requests:.0f} requests in {round(traffic.over_s, 1):g} s failed ({share:.1f} %)",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from capliquify_ops.integrations.render_records import Deploy
+from capliquify_ops.observation.shown import shown
 
 FAILED = frozenset({"build_failed", "update_failed", "pre_deploy_failed"})
 GOOD = frozenset({"live", "deactivated"})
@@ -51,7 +52,7 @@ def _revisions(deploys: Sequence[Deploy]) -> frozenset[str]:
 def named(deploy: Deploy) -> str:
     """Return a deploy's commit and the first line of its message."""
     lines = (deploy.message or "").strip().splitlines()
-    first = "".join(letter if letter.isprintable() else " " for letter in lines[0][:_MESSAGE]) if lines else ""
+    first = "".join(letter if letter.isprintable() else " " for letter in shown(lines[0])[:_MESSAGE]) if lines else ""
     revision = deploy.revision[:_REVISION] if deploy.revision else "no revision known"
     return revision + (f" {first}" if first else "")
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from capliquify_ops.configuration import Target
 from capliquify_ops.database import Session, address_of
-from capliquify_ops.diagnostics.inquiry import Answers, Asked, Inquiry, Issue, Question, Questions
+from capliquify_ops.diagnostics.inquiry import Answers, Asked, Inquiry, Issue, Question, Questions, sources_of
 from capliquify_ops.diagnostics.service_down_platform import EXPLAINS_ALL, Platform, platform_causes
 from capliquify_ops.diagnostics.shared_questions import RENDER, render_question
-from capliquify_ops.model.diagnosis import Cause
+from capliquify_ops.model.diagnosis import Cause, Source
 from capliquify_ops.model.errors import IntegrationFailed, OpsError, TargetUnreachable
 from capliquify_ops.model.finding import Level
 from capliquify_ops.model.protocols import Clock
@@ -23,6 +23,7 @@ SOON_DAYS = 14.0
 """A certificate that ends within two weeks is renewed now: most are renewed thirty days before."""
 CLOCKS_APART_S = 30.0
 """More than any network takes: one of the clocks is wrong."""
+_REFUSES_US, _NO_SLOT = ("refuses the password", "has no such role"), "free connection slot"
 SERVICE, WAY, DATABASE = "service", "way to the service", "database"
 _AGAIN = f"Then look again: capliquify-ops diagnose {NAME}"
 
@@ -34,7 +35,7 @@ class ServiceRows:
     health: Health | None
     health_fault: OpsError | None
     way: Way | None
-    has_database: bool
+    has_database: bool  # it answered
     database_fault: OpsError | None
     platform: Platform | None = None
 
@@ -62,8 +63,8 @@ def rows_of(answers: Answers, inquiry: Inquiry) -> ServiceRows:
         service.value,
         _fault(service),
         way.value,
-        database.source.is_configured,
-        _fault(database),
+        database.source.answered,
+        _fault_of_database(database),
         Platform(render.value, inquiry.clock.now(), patience_s) if render.value else None,
     )
 
@@ -108,10 +109,21 @@ def _database(session: Session, target: Target, clock: Clock) -> tuple[bool, str
     return True, f"{address_of(target.observer_url())} answers{standby}{clocks if abs(apart_s) > CLOCKS_APART_S else ''}"
 
 
+def tell(answers: Answers) -> tuple[Source, ...]:
+    """Return the sources, the database first: that it is a standby, or its clock is wrong, concerns all that is read further."""
+    return sources_of({DATABASE: answers[DATABASE], **answers})
+
+
 def _fault(asked: Asked) -> OpsError | None:
     if asked.source.answered or not asked.source.is_configured:
         return None
     return asked.fault or TargetUnreachable(f"The {asked.source.name} {asked.source.says}.")
+
+
+def _fault_of_database(asked: Asked) -> OpsError | None:
+    """Return why the database is away; that it refuses this program's own password or role tells nothing of the service."""
+    fault = _fault(asked)
+    return None if fault is None or any(words in fault.what for words in _REFUSES_US) else fault
 
 
 def _way_is_closed(rows: ServiceRows) -> Cause | None:
@@ -134,11 +146,12 @@ def _way_is_closed(rows: ServiceRows) -> Cause | None:
 def _database_is_away(rows: ServiceRows) -> Cause | None:
     if not rows.database_fault:
         return None
-    why = "The database does not answer from here" + (
-        ", and the service says that it is unwell." if rows.health and not rows.health.is_well else "."
-    )
+    is_full = _NO_SLOT in rows.database_fault.what
+    does = "has no connection slot left for this role" if is_full else "does not answer from here"
+    unwell = ", and the service says that it is unwell" if rows.health and not rows.health.is_well else ""
     lines = [rows.database_fault.what, *_says(rows)]
-    return Cause("database", why, tuple(lines), f"{rows.database_fault.hint or 'Look at the server.'} {_AGAIN}", level=Level.L2)
+    look = "capliquify-ops diagnose connection-exhaustion." if is_full else rows.database_fault.hint or "Look at the server."
+    return Cause("database", f"The database {does}{unwell}.", tuple(lines), f"{look} {_AGAIN}", level=Level.L2)
 
 
 def _service_is_away(rows: ServiceRows) -> Cause | None:
@@ -148,10 +161,18 @@ def _service_is_away(rows: ServiceRows) -> Cause | None:
         why = "Something answers at the service's address, and it is not the service."
     elif rows.way and rows.way.failed is None:
         why = "The service accepts connections and does not answer: it hangs, or is overloaded."
+    elif rows.way:
+        why = "Nothing accepts connections at the service's address: the service is not running, or its host is cut off."
     else:
-        why = "Nothing listens at the service's address: the service is not running."
+        why = "The service does not answer, and how far the way to it leads could not be told: looking its name up may hang."
     lines = (rows.health_fault.what, *((rows.way.says,) if rows.way else ()))
-    return Cause("service", why, lines, f"Restart the service, and read its last log lines first. {_AGAIN}", level=Level.L2)
+    first = (
+        "Read its last log lines"
+        if rows.way
+        else "See whether its name is found, from another network too; read its last log lines"
+    )
+    command = f"{first}, then: capliquify-ops remedy plan restart-service. {_AGAIN}"
+    return Cause("service", why, lines, command, level=Level.L2)
 
 
 def _service_is_unwell(rows: ServiceRows) -> Cause | None:
@@ -193,4 +214,5 @@ ISSUE = Issue(
     "Is the service up; if not, is it the service, its database, or the way to them?",
     ask,
     lambda answers, inquiry: explain(rows_of(answers, inquiry)),
+    tell=tell,
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from capliquify_ops.diagnostics.slow_responses_now import Slowness, waits_s
+from capliquify_ops.diagnostics.slow_responses_now import Slowness
 from capliquify_ops.diagnostics.wording import age, end_blocker, sessions, statement, whose
 from capliquify_ops.model.diagnosis import Cause
 from capliquify_ops.model.finding import Level
@@ -27,7 +27,7 @@ def lock_causes(found: Slowness, tenants: frozenset[str] = frozenset()) -> tuple
 def _cause(activity: Activity, found: Blocking, tenants: frozenset[str]) -> Cause:
     root, victims = found.root, found.victims
     change = _change_of_table(activity, victims)
-    waited = max(waits_s(activity, each) for each in victims)
+    waited = max(activity.waits_s(each) for each in victims)
     why = f"{sessions(len(victims))} must wait for a lock behind pid {root.pid} of {whose(root)}, {_state(root)}"
     if change:
         behind = len(_behind(change, victims))
@@ -83,7 +83,7 @@ def _waiter(activity: Activity, backend: Backend, depth: int) -> str:
     wants = next(
         (f" for {e.mode} on {e.schema}.{e.relation}" for e in activity.locked if e.pid == backend.pid and not e.granted), ""
     )
-    waited = age(waits_s(activity, backend))
+    waited = age(activity.waits_s(backend))
     return f"{'  ' * depth}pid {backend.pid} waits {waited}{wants}: {statement(activity, backend)}"
 
 
@@ -96,7 +96,7 @@ def _behind_prepared(found: Slowness, tenants: frozenset[str]) -> Iterator[Cause
             tuple(_waiter(found.activity, each, 0) for each in waiting[:_LINES]),
             "SELECT gid, prepared, owner, database FROM pg_catalog.pg_prepared_xacts ORDER BY prepared",
             tenants=_tenants(found.activity, waiting, tenants),
-            since_s=max(waits_s(found.activity, each) for each in waiting),
+            since_s=max(found.activity.waits_s(each) for each in waiting),
             level=Level.L2,
         )
 

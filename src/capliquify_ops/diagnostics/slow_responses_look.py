@@ -8,7 +8,7 @@ from capliquify_ops.diagnostics.slow_responses_now import Slowness
 from capliquify_ops.diagnostics.slow_responses_suspects import Plans, Since, Suspect, Tables, names_of, suspects_of
 from capliquify_ops.diagnostics.wording import age
 from capliquify_ops.integrity.registry_access import require_registry
-from capliquify_ops.model.errors import OpsError, PrivilegeMissing, StatementFailed
+from capliquify_ops.model.errors import ConfigurationInvalid, OpsError, PrivilegeMissing, StatementFailed
 from capliquify_ops.observation import statements
 from capliquify_ops.observation.activity import PACKAGE
 from capliquify_ops.observation.plans import Plan, read_plan
@@ -115,8 +115,9 @@ class Look:
         registry = self._inquiry.target.profile.registry
         try:
             with session.transaction():
+                require_registry(session, registry, self._inquiry.target.roles.owner)
                 return read_tenants(session, fill_registry(load(PACKAGE, "table_tenants").text, registry)), ""
-        except (PrivilegeMissing, StatementFailed):
+        except (PrivilegeMissing, StatementFailed, ConfigurationInvalid):
             return frozenset(), f"; the registry {registry.table} cannot be read, so no tenant's name is known"
 
     def _counted(self, session: Session, access: Access, before: Statistics, found: Since) -> Since:

@@ -60,8 +60,8 @@ def slowness_of(answers: Answers, limits: Limits, app_role: str) -> Slowness:
         routes,
         traffic is not None and _measured(traffic) >= limits.number("response_requests"),
         any((p95_of(route.durations) or 0.0) > critical for route in routes),
-        tuple(_running(activity, limits.number("statement_running_s"), app_role)),
-        tuple(each for each in activity.backends if waits_s(activity, each) >= limits.number("lock_wait_s")),
+        tuple(_running(rows, limits.number("statement_running_s"), app_role)) if rows else (),
+        tuple(each for each in activity.backends if activity.waits_s(each) >= limits.number("lock_wait_s")),
         next((each.pool for each in seen if _waits_for_pool(each, limits, is_slow=bool(routes))), {}),
         activity,
     )
@@ -102,23 +102,10 @@ def routes_told(found: Slowness) -> tuple[str, ...]:
     return (*lines, *((f"and {more} more routes",) if more > 0 else ()))
 
 
-def waits_s(activity: Activity, backend: Backend) -> float:
-    """Return for how long a session of this database has waited for a lock, 0 for one that does not.
-
-    For a lock on a row the server says only for how long the statement has run.
-    """
-    if backend.wait_type != "Lock" or not backend.is_here or backend.is_own:
-        return 0.0
-    known = [
-        each.waits_s for each in activity.locked if each.pid == backend.pid and not each.granted and each.waits_s is not None
-    ]
-    return max(known, default=backend.state_s or 0.0)
-
-
-def _running(activity: Activity, limit_s: float, app_role: str) -> Iterator[Backend]:
-    """Yield sessions whose statement has run for long: the application's where it is there, else those of all."""
-    here = [each for each in activity.backends if each.is_here and not each.is_own]
-    theirs = [each for each in here if each.role == app_role] or here
+def _running(rows: ConnectionRows, limit_s: float, app_role: str) -> Iterator[Backend]:
+    """Yield sessions whose statement has run for long: the application's; those of all where nobody logs in by its name."""
+    here = [each for each in rows.activity.backends if each.is_here and not each.is_own]
+    theirs = [each for each in here if each.role == app_role or not rows.app_logs_in]
     for each in theirs:
         verb = each.query.lstrip("( \n\t").partition(" ")[0].lower()
         is_long = each.state == "active" and (each.state_s or 0.0) >= limit_s

@@ -33,9 +33,9 @@ def pressure_causes(found: Slowness, since: Since | None, limits: Limits) -> Ite
     temp_mb, io_ms_per_s = grown.temp_bytes / _MEGABYTE, grown.io_ms / max(since.over_s, 0.001)
     line = f"in {since.over_s:.1f} s: "
     if grown.checkpoints_requested:
-        why = "The server writes checkpoints before their time, because the space for WAL is full: everybody waits for the disk."
+        why = "The server writes checkpoints before their time: the space for WAL is full, or a backup or a person asks for them."
         lines: tuple[str, ...] = (f"{line}{grown.checkpoints_requested} requested, {grown.checkpoints_timed} by the clock",)
-        command = "Raise max_wal_size until checkpoints come by the clock: ALTER SYSTEM SET max_wal_size = '4GB', and reload."
+        command = "If the server's log says `checkpoint starting: wal`: ALTER SYSTEM SET max_wal_size = '4GB', and reload."
         yield Cause("checkpoint pressure", why, lines, f"{command} {_AGAIN}", level=found.level)
     if temp_mb >= limits.number("temporary_files_mb"):
         why = f"Sessions sorted and hashed {temp_mb:,.0f} MB on disk, since it did not fit into work_mem."

@@ -10,7 +10,9 @@ from capliquify_ops.model.errors import PrivilegeMissing
 
 PACKAGE = "capliquify_ops.observation"
 AT_MOST = 5_000
-"""Sessions and locks read at most: a server that allows more of them is read in part, and its answer says so."""
+"""Sessions and locks read at most: a server that has more of them is read in part, and its answer says so."""
+LOCKS_OF_EACH = 200
+"""Of one session: a backup holds a lock on every table of the fleet, and must not take the place of all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,24 @@ class Activity:
     backends: tuple[Backend, ...]
     locked: tuple[Locked, ...]
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether there may be more sessions or locks than were read."""
+        return max(len(self.backends), len(self.locked)) >= AT_MOST
+
+    def waits_s(self, backend: Backend) -> float:
+        """Return for how long a session of this database has waited for a lock, 0 for one that does not.
+
+        For a lock on a row the server says only for how long the statement has run. Who waits for the end of old transactions
+        (virtualxid) builds an index beside the work of others, as it should, and nobody is the worse for it.
+        """
+        if backend.wait_type != "Lock" or backend.wait_event == "virtualxid" or not backend.is_here or backend.is_own:
+            return 0.0
+        known = [
+            each.waits_s for each in self.locked if each.pid == backend.pid and not each.granted and each.waits_s is not None
+        ]
+        return max(known, default=backend.state_s or 0.0)
+
     def schemas(self, pid: int) -> tuple[str, ...]:
         """Return the schemas whose tables a session has locked or wants."""
         return tuple(sorted({each.schema for each in self.locked if each.pid == pid}))
@@ -77,7 +97,8 @@ def read_activity(session: Session) -> Activity:
     """Read sessions, and the locks of those in a transaction, within the open transaction."""
     backends = session.rows(load(PACKAGE, "sessions"), Backend, {"at_most": AT_MOST})
     pids = [each.pid for each in backends if each.transaction_s is not None and not each.is_own]
-    locked = session.rows(load(PACKAGE, "locked_relations"), Locked, {"pids": pids, "at_most": AT_MOST}) if pids else []
+    given = {"pids": pids, "of_each": LOCKS_OF_EACH, "at_most": AT_MOST}
+    locked = session.rows(load(PACKAGE, "locked_relations"), Locked, given) if pids else []
     return Activity(tuple(backends), tuple(locked))
 
 

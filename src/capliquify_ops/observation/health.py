@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from capliquify_ops.http_client import Client
 from capliquify_ops.model.errors import IntegrationFailed
+from capliquify_ops.observation.shown import shown
 
 WELL = frozenset({"healthy", "ok", "up", "pass"})
 """What health endpoints say of themselves when all is well; the contract's word is the first."""
@@ -46,5 +47,6 @@ def _parts(document: object) -> Mapping[str, str]:
         if isinstance(value, dict):
             found |= {f"{key}.{name}": part for name, part in _parts(value).items()}
         elif isinstance(value, str | int | float):
-            found[str(key)] = str(value)[:_LONGEST]
+            # Masked before it is cut: half a credential does not look like one.
+            found[shown(str(key))[:_LONGEST]] = shown(str(value))[:_LONGEST]
     return MappingProxyType(dict(list(found.items())[:_PARTS]))

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlparse
 from sqlparse import tokens
+from sqlparse.exceptions import SQLParseError
 from sqlparse.sql import Statement, Token
 
 from capliquify_ops.database import Session, load, quoted
@@ -69,15 +70,20 @@ class Plan:
 
 def why_not_planned(text: str) -> str | None:
     """Return why a statement is not given to EXPLAIN, None where it is one that only reads."""
-    statements = [each for each in sqlparse.parse(text) if not _is_blank(each)]
+    try:
+        statements = [each for each in sqlparse.parse(text) if not _is_blank(each)]
+    except SQLParseError:
+        return "it is too long or too deep to be looked at"
     if len(statements) != 1:
         return "it is not one statement"
     words = _words(statements[0])
     first = words[0].normalized if words else ""
     if first not in {"SELECT", "WITH"}:
         return "it does more than read"
+    # A plan of SELECT ... FOR SHARE locks its tables more than reading does.
+    locks = any(each.normalized == "FOR" and _says_share(words[number + 1 :][:2]) for number, each in enumerate(words))
     changing = {"INSERT", "UPDATE", "DELETE", "MERGE", "INTO"}
-    if any(each.normalized in changing for each in words if each.is_keyword):
+    if locks or any(each.normalized in changing for each in words if each.is_keyword):
         return "it does more than read"
     return None
 
@@ -148,6 +154,10 @@ def _steps(node: Mapping[str, Any], schema: str, depth: int) -> Iterator[Step]:
     )
     for each in node.get("Plans", ()):
         yield from _steps(each, schema, depth + 1)
+
+
+def _says_share(words: Sequence[Token]) -> bool:
+    return any(each.value.upper().endswith("SHARE") for each in words)
 
 
 def _is_blank(statement: Statement) -> bool:

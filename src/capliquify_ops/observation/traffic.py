@@ -136,7 +136,7 @@ def traffic_between(
 
 
 class _Growth:
-    """By how much a counter grew; one that went back began anew, and grew by all that it shows."""
+    """By how much a counter grew; one that went back began anew, and grew by all that it shows. What is endless is no count."""
 
     def __init__(self, before: Iterable[Sample]) -> None:
         self._before = {(each.name, _labels(each)): each.value for each in before}
@@ -144,6 +144,8 @@ class _Growth:
 
     def __call__(self, sample: Sample) -> float:
         was = self._before.get((sample.name, _labels(sample)), 0.0)
+        if not math.isfinite(sample.value):
+            return 0.0
         if sample.value >= was:
             return sample.value - was
         self.went_back = True
@@ -181,11 +183,20 @@ def added(histograms: Iterable[Durations]) -> Durations:
 def _histograms(page: _Page, key: str, by: Callable[[Sample], str], grown: _Growth) -> Mapping[str, Durations]:
     counts: dict[str, dict[float, float]] = defaultdict(lambda: defaultdict(float))
     for sample in page.named(key, "_bucket"):
-        if bound := sample.labels.get("le"):
-            counts[by(sample)][float(bound)] += grown(sample)
+        if (bound := _bound(sample)) is not None:
+            counts[by(sample)][bound] += grown(sample)
     totals = _totals(page.named(key, "_sum"), by, grown)
     found = {name: Durations(tuple(sorted(each.items())), totals.get(name, 0.0)) for name, each in counts.items()}
     return {name: each for name, each in found.items() if each.count > 0}
+
+
+def _bound(sample: Sample) -> float | None:
+    """Return the upper bound of a bucket, None where it says none."""
+    try:
+        found = float(sample.labels.get("le", ""))
+    except ValueError:
+        return None
+    return None if math.isnan(found) else found
 
 
 def _totals(samples: Iterable[Sample], by: Callable[[Sample], str], grown: _Growth) -> dict[str, float]:

@@ -18,8 +18,10 @@ from capliquify_ops.diagnostics.inquiry import Inquiry
 from capliquify_ops.model.secret import Secret
 from capliquify_ops.observation.pooler import Pool
 from capliquify_ops.observation.slots import Slots
-from capliquify_ops.observation.traffic import Traffic
+from capliquify_ops.observation.traffic import Durations, Route, Traffic
 from capliquify_ops.reference import stack as embedded
+
+LIMITS = load_limits()
 
 
 @pytest.fixture
@@ -92,9 +94,13 @@ def test_a_queue_of_a_moment_is_none(changes, many):
 def test_requests_that_wait_for_the_services_pool():
     """What the service shows of its pool: nobody waits, somebody waits, no metric."""
     quiet = Traffic(2.0, (), {}, None, {}, {"active": 10, "idle": 0, "waiting": 0}, None)
-    assert queued(quiet) == queued(None) == queued(dataclasses.replace(quiet, pool={})) == ()
-    [cause] = queued(dataclasses.replace(quiet, pool={"active": 10, "idle": 0, "waiting": 7}))
+    assert queued(quiet, LIMITS) == queued(None, LIMITS) == queued(dataclasses.replace(quiet, pool={}), LIMITS) == ()
+    full = dataclasses.replace(quiet, pool={"active": 10, "idle": 0, "waiting": 7})
+    [cause] = queued(full, LIMITS)
     assert "7 requests wait for a connection of its pool, of which 10 of 10 are in use" in cause.why
+    for reached, count, many in ((0.1, 20.0, 0), (0.1, 19.0, 1), (1.0, 20.0, 1)):
+        route = Route("/x", {200: count}, Durations(((reached, count), (float("inf"), count)), 1.0))
+        assert len(queued(dataclasses.replace(full, routes=(route,)), LIMITS)) == many, "a queue that moves quickly is none"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What the service recorded, who is let in without being a member, and when rights were changed: planted, named, gone."""
 
 import dataclasses
+import uuid
 
 import psycopg
 import pytest
@@ -88,6 +89,21 @@ def test_without_row_security_the_same_is_named(found, as_service, two, database
     as_service("b", RECORD, action="unauthorized_access", ago="1 hour")
     causes = found(database_url=database.superuser_url).causes
     assert [(cause.name, cause.tenants) for cause in causes] == [(RECORDED, (two["b"],))]
+
+
+def test_a_record_of_no_known_tenant_counts(found, two, database, monkeypatch):
+    """Of a tenant that is gone, or never was one: seen all the same. Where there are more than are read, it is said."""
+    del two
+    with psycopg.connect(database.superuser_url.reveal()) as connection:
+        connection.execute("ALTER TABLE public.audit_logs DROP CONSTRAINT audit_logs_tenant_id_fkey")
+        connection.execute(RECORD, {"tenant": uuid.uuid4(), "action": "unauthorized_access", "ago": "1 hour"})
+    diagnosis = found(database_url=database.superuser_url)
+    assert [(cause.name, cause.tenants) for cause in diagnosis.causes] == [(RECORDED, ())]
+    assert "of no known tenant by user unknown" in diagnosis.causes[0].evidence[0]
+    assert source(diagnosis, cross_tenant_access.AUDIT_LOG).says.startswith("1 records")
+    monkeypatch.setattr(log, "MOST_ALARMS", 1)
+    diagnosis = found(database_url=database.superuser_url)
+    assert source(diagnosis, cross_tenant_access.AUDIT_LOG).says.startswith("at least 1 records")
 
 
 def test_what_may_not_be_read_is_said(found, two, operator_url, roles):

@@ -345,19 +345,18 @@ def test_what_cannot_be_told(found, outside, two, as_the_owner, roles):
     assert "connections" in names(diagnosis)
 
 
-def test_it_opens_one_connection_at_a_time(found, outside, two, monkeypatch):
-    """Also where it looks closer, the database is asked over one session after the other."""
+def test_it_opens_one_connection(found, outside, two, monkeypatch):
+    """Also where it looks closer: the session of the first look is kept for it, and closed at the end."""
     opened, connect = [], psycopg.connect
 
     def counted(*given, **named):
-        assert all(each.closed for each in opened)
         opened.append(connect(*given, **named))
         return opened[-1]
 
     outside.requests({"200": 900.0, "500": 100.0})
     monkeypatch.setattr(psycopg, "connect", counted)
     found()
-    assert len(opened) == 2
+    assert [each.closed for each in opened] == [True]
 
 
 def test_numbers_that_began_anew():

@@ -145,4 +145,4 @@ def test_a_lock_stops_a_tenant(running, tenants, found):
     [cause] = diagnosis.causes
     assert (cause.name, cause.tenants, cause.level) == ("blocked by a lock", (locked.schema,), Level.L2)
     assert f"  holds AccessExclusiveLock on {locked.schema}.products" in cause.evidence
-    assert f"a.pid = {pid}" in cause.next_command
+    assert f"end-blocker --pid {pid}" in cause.next_command

@@ -73,7 +73,9 @@ def test_the_bound_is_below_the_share(errors, more):
         ({200: 9_930.0, 500: 70.0}, Level.L1),
         ({200: 49.0, 500: 1.0}, None),
         ({200: 40.0, 503: 10.0}, Level.L2),
-        ({500: 1.0}, Level.L2),
+        ({500: 1.0}, Level.L1),
+        ({500: 2.0}, Level.L1),
+        ({500: 3.0}, Level.L2),
         ({}, None),
     ],
 )

@@ -61,11 +61,11 @@ def backend(pid, **given):
     return Backend(**plain | given)
 
 
-def answers(metrics=None, prometheus=None, backends=(), locked=()):
+def answers(metrics=None, prometheus=None, backends=(), locked=(), app_logs_in=True):
     values = {
         METRICS: metrics,
         PROMETHEUS: prometheus,
-        connection_exhaustion.CONNECTIONS: ConnectionRows(Activity(tuple(backends), tuple(locked)), ()),
+        connection_exhaustion.CONNECTIONS: ConnectionRows(Activity(tuple(backends), tuple(locked)), (), app_logs_in),
     }
     return {name: Asked(Source(name, value is not None, "", 1.0), value) for name, value in values.items()}
 
@@ -102,7 +102,15 @@ STILL = Pressure(0, 0, 0, 0, True, 0.0, 0)
 
 @pytest.mark.parametrize(
     ("ms", "count", "level"),
-    [(50, 100, None), (250, 100, None), (400, 100, Level.L1), (900, 100, Level.L2), (900, 20, Level.L2), (900, 3, Level.L2), (900, 2, None)],
+    [
+        (50, 100, None),
+        (250, 100, None),
+        (400, 100, Level.L1),
+        (900, 100, Level.L2),
+        (900, 20, Level.L2),
+        (900, 3, Level.L2),
+        (900, 2, None),
+    ],
 )
 def test_a_route_is_slow_above_the_limit_with_enough_requests(ms, count, level):
     """Above 300 ms a warning, above 500 ms critical; of few requests three that are all slow are enough, two are none."""
@@ -240,12 +248,13 @@ def test_a_lock_comes_first_and_its_victims_are_no_slow_statements():
     ],
 )
 def test_a_statement_that_runs_for_long(given, is_slow):
-    """The application's own reads and writes for five seconds and more; where it has no session, whoever is there."""
+    """The application's own reads and writes for five seconds and more; where nobody has its name, whoever is there."""
     given = {"query": "SELECT * FROM t.products WHERE sku = 'x'"} | given
     found = seen(backends=[backend(7), backend(8, **given)])
     quick = [replace(each, state_s=0.0) if each.pid == 7 else each for each in found.found.activity.backends]
     assert names(seen(backends=quick)) == (["slow statement"] if is_slow else [])
-    assert names(seen(backends=[backend(8, role="reports")])) == ["slow statement"]
+    assert names(seen(backends=[backend(8, role="reports")])) == [], "an analyst, while the application idles"
+    assert names(seen(backends=[backend(8, role="reports")], app_logs_in=False)) == ["slow statement"]
 
 
 @pytest.mark.parametrize("given", [(), ("--analyze",)])

@@ -1,5 +1,7 @@
 """Sources are asked at once; one that is silent, broken or refused holds nobody up, and is told."""
 
+import contextlib
+import dataclasses
 import threading
 import time
 
@@ -7,6 +9,7 @@ import pytest
 
 from capliquify_ops.configuration import Target, TargetClass, load_limits, load_profile
 from capliquify_ops.configuration.system import SystemClock
+from capliquify_ops.diagnostics import sources
 from capliquify_ops.diagnostics.inquiry import Inquiry, Questions
 from capliquify_ops.diagnostics.sources import ask_all
 from capliquify_ops.model.errors import TargetUnreachable
@@ -52,6 +55,25 @@ def test_a_mistake_of_ours_is_no_answer(inquiry):
     """Whatever is no refusal is raised: a mistake in the program must not look like a source that is down."""
     with pytest.raises(ZeroDivisionError):
         ask_all(Questions({"broken": lambda: (1 // 0, "")}), inquiry)
+
+
+def test_what_is_watched_has_its_time(inquiry, monkeypatch):
+    """A question that watches for some seconds is given these on top of what an answer may take."""
+    monkeypatch.setattr(sources, "ANSWER_S", 0.2)
+    monkeypatch.setattr(sources, "DATABASE_S", 0.2)
+    monkeypatch.setattr(sources, "observer", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(sources, "require_slot_to_spare", lambda _: None)
+    target = dataclasses.replace(inquiry.target, database_url=Secret("postgresql://u@127.0.0.1:1/x"))
+
+    def answers(watch_s):
+        found = ask_all(
+            Questions(database={"watches": lambda _: (time.sleep(0.6), "seen")}),
+            dataclasses.replace(inquiry, target=target, watch_s=watch_s),
+        )
+        return found["watches"].source.says
+
+    assert answers(5.0) == "seen"
+    assert answers(0.0).startswith("did not answer within 0.")
 
 
 def test_nothing_asked(inquiry):

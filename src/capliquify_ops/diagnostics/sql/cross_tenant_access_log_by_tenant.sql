@@ -1,7 +1,7 @@
 -- name: cross_tenant_access_log_by_tenant
 -- needs: SELECT on the registry and on the audit log
 -- since: 14
--- params: actions text[], hours float8
+-- params: actions text[], hours float8, at_most int
 -- schemas: registry
 -- why: the same where row security shows one tenant's rows at a time: each tenant is set before its rows are read
 SELECT t.schema, g.action::text AS action, coalesce(g.user_id::text, '') AS user_id, g.many,
@@ -20,4 +20,4 @@ CROSS JOIN LATERAL (
   GROUP BY a.action, a.user_id
 ) AS g
 ORDER BY g.last_at DESC, schema, action, user_id
-LIMIT 1000
+LIMIT %(at_most)s
