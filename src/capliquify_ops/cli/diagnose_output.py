@@ -20,14 +20,13 @@ def show(found: Sequence[Diagnosis]) -> None:
         # Of one issue all is shown; of all seven only what a person must act upon, or it is no screen any more.
         if len(found) == 1:
             _show_asked(each.sources)
-        _show_silent(each.sources)
     for each in found:
         if not each.is_wrong and not each.is_certain:
-            line(f"UNKNOWN  {each.issue}: nothing was found, and not all could be asked")
-            _show_silent(each.sources)
+            line(f"UNKNOWN  {each.issue}: {_why_unknown(each)}")
     for each in found:
         if not each.is_wrong and each.is_certain:
             line(f"fine     {each.issue}: {_cut('; '.join(source.says for source in each.sources if source.answered))}")
+    _show_silent(found)
     _show_missing(found)
 
 
@@ -57,16 +56,32 @@ def _show_asked(sources: Iterable[Source]) -> None:
             line(f"  asked {source.name} ({source.elapsed_ms:.0f} ms): {_cut(source.says)}")
 
 
-def _show_silent(sources: Iterable[Source]) -> None:
-    for source in sources:
-        if source.is_configured and not source.answered:
-            line(f"  NO ANSWER from {source.name} ({source.elapsed_ms:.0f} ms): {source.says}")
+def _why_unknown(found: Diagnosis) -> str:
+    silent = [source.name for source in found.sources if source.is_configured and not source.answered]
+    if not silent:
+        return "nothing that could tell it is configured"
+    return f"nothing was found, without an answer from {', '.join(silent)}"
+
+
+def _show_silent(found: Iterable[Diagnosis]) -> None:
+    """Show each reason once with all the sources that gave it: one fault, such as a database that is away, silences many."""
+    silent = {source.name: source for each in found for source in each.sources if source.is_configured and not source.answered}
+    for says, names in _by_reason(silent.values()).items():
+        line(f"NO ANSWER from {', '.join(names)} ({max(silent[name].elapsed_ms for name in names):.0f} ms): {says}")
 
 
 def _show_missing(found: Iterable[Diagnosis]) -> None:
-    missing = {source.name: source.says for each in found for source in each.sources if not source.is_configured}
-    for name, says in missing.items():
-        line(f"not asked: {name}: {says}")
+    missing = {source.name: source for each in found for source in each.sources if not source.is_configured}
+    for says, names in _by_reason(missing.values()).items():
+        line(f"not asked: {', '.join(names)}: {says}")
+
+
+def _by_reason(sources: Iterable[Source]) -> dict[str, list[str]]:
+    """Return the names of sources by what they say."""
+    found: dict[str, list[str]] = {}
+    for source in sources:
+        found.setdefault(source.says, []).append(source.name)
+    return found
 
 
 def _rank(level: Level | None) -> int:

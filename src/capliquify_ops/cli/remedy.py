@@ -34,7 +34,9 @@ Pid = Annotated[int | None, typer.Option("--pid", min=1, help="The session's pro
 Terminate = Annotated[bool, typer.Option("--terminate", help="End the session, not its statement alone.")]
 Deploy = Annotated[str | None, typer.Option("--deploy", metavar="ID", help="The deploy to go back to.")]
 DeployNow = Annotated[bool, typer.Option("--deploy-now", help="Deploy what is live again, with the variable.")]
-ValueFile = Annotated[Path | None, typer.Option("--value-file", metavar="FILE", help="The value is this file's text.")]
+ValueFile = Annotated[
+    Path | None, typer.Option("--value-file", metavar="FILE", help="The value is this file's text, without its last line break.")
+]
 ValueEnv = Annotated[str | None, typer.Option("--value-env", metavar="VARIABLE", help="The value is in this variable.")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Why; the audit keeps it.")]
 Within = Annotated[float | None, typer.Option("--within", min=1, metavar="SECONDS", help="How long to watch it.")]

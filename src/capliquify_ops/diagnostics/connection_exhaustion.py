@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from capliquify_ops.configuration import Limits
 from capliquify_ops.database import Session, load
 from capliquify_ops.diagnostics import connection_exhaustion_pools as pools
 from capliquify_ops.diagnostics.connection_exhaustion_pools import POOLER, pooler_question
+from capliquify_ops.diagnostics.error_rate_database import known_names
 from capliquify_ops.diagnostics.inquiry import Answers, Asked, Inquiry, Issue, Questions, value_of
 from capliquify_ops.diagnostics.shared_questions import METRICS, metrics_question
 from capliquify_ops.diagnostics.wording import age, end_blocker, sessions, statement, whose
@@ -27,7 +28,7 @@ from capliquify_ops.observation.activity import (
 )
 
 NAME = "connection-exhaustion"
-CONNECTIONS, VISIBILITY = "connections", "what they do"
+CONNECTIONS, VISIBILITY, TENANTS = "connections", "what they do", "whose tables they hold"
 END_AFTER_S = 600.0
 """Runbook, issue 4: a transaction that has idled for ten minutes may be ended."""
 _LINES = 5
@@ -78,7 +79,17 @@ def explain_answers(answers: Answers, inquiry: Inquiry) -> tuple[Cause, ...]:
     """Return the probable causes; that no connection was to be had is one."""
     asked = answers[CONNECTIONS]
     found = explain(asked.value, inquiry.limits) if asked.source.answered else _without_a_slot(asked)
+    names: frozenset[str] = value_of(answers, TENANTS) or frozenset()
+    if names:
+        found = tuple(replace(cause, tenants=tuple(each for each in cause.tenants if each in names)) for cause in found)
     return (*found, *pools.waiting(value_of(answers, POOLER) or ()), *pools.queued(value_of(answers, METRICS), inquiry.limits))
+
+
+def look_closer(answers: Answers, inquiry: Inquiry) -> Questions:
+    """Ask which of the schemas that sessions have locked are tenants', where something is wrong."""
+    if not explain_answers(answers, inquiry):
+        return Questions()
+    return Questions(database={TENANTS: lambda session: known_names(session, inquiry.target)})
 
 
 def _read(session: Session, app_role: str) -> tuple[ConnectionRows, str]:
@@ -193,4 +204,4 @@ def _tenants(activity: Activity, backends: Iterable[Backend]) -> tuple[str, ...]
     return tuple(sorted({schema for each in backends for schema in activity.schemas(each.pid)}))
 
 
-ISSUE = Issue(NAME, "Who holds the database's connections, and who keeps others waiting?", ask, explain_answers)
+ISSUE = Issue(NAME, "Who holds the database's connections, and who keeps others waiting?", ask, explain_answers, look_closer)

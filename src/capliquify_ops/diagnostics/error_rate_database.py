@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from capliquify_ops.configuration import Target
 from capliquify_ops.database import Session, load
 from capliquify_ops.integrity.registry_access import require_registry
+from capliquify_ops.model.errors import ConfigurationInvalid, PrivilegeMissing, StatementFailed
 from capliquify_ops.tenants.registry_columns import fill_registry
 
 PACKAGE = "capliquify_ops.observation"
@@ -55,6 +56,14 @@ def read_names(session: Session, target: Target) -> tuple[frozenset[str], str]:
         query = fill_registry(load(PACKAGE, "database_errors_tenants").text, registry)
         found = session.rows(query, str, {"at_most": MOST_TENANTS})
     return frozenset(found), f"{len(found)} names"
+
+
+def known_names(session: Session, target: Target) -> tuple[frozenset[str], str]:
+    """Read the same where it is of help and no condition: no name, and why, where the registry cannot be read."""
+    try:
+        return read_names(session, target)
+    except (PrivilegeMissing, StatementFailed, ConfigurationInvalid) as fault:
+        return frozenset(), f"which schemas are tenants' is not known: {fault.what}"
 
 
 def growth_between(before: Counters | None, after: Counters | None) -> Growth | None:

@@ -1,6 +1,5 @@
 """What a remedy is: a plan that is shown, the act that does just that, a look whether it is done, and a diagnosis afterwards."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -9,6 +8,7 @@ from types import MappingProxyType
 from capliquify_ops.configuration import Limits, Target
 from capliquify_ops.database import Session
 from capliquify_ops.evidence.canonical import Plain
+from capliquify_ops.model import names
 from capliquify_ops.model.errors import OpsError, UsageError
 from capliquify_ops.model.plan import Plan
 from capliquify_ops.model.protocols import Clock
@@ -18,6 +18,8 @@ from capliquify_ops.tenants.suspend import Verification
 
 Facts = Mapping[str, Plain]
 _NOTHING: Facts = MappingProxyType({})
+LONGEST_S = 30 * 86_400.0
+"""Nothing is watched for longer, and what idles for longer is ended by a shorter time too."""
 WITHIN_S = 180.0
 """The runbook says that a deployment takes two to three minutes; a restart is quicker."""
 
@@ -128,7 +130,9 @@ class Remedy:
         """Look at the situation and return the plan. Raises UsageError for options it does not take, and what looking raises."""
         given = options.given()
         if endless := [name for name in given if isinstance(getattr(options, name), float) and not _is_time(options, name)]:
-            raise UsageError(f"{self._spelt(min(endless))}: that is no time.", hint="Give a number of seconds.")
+            raise UsageError(f"{self._spelt(min(endless))}: that is no time.", hint="Give a number of seconds, at most 30 days.")
+        for text in (*options.arguments, options.role, options.deploy, options.reason):
+            names.storable(text or "")
         if strange := given - self.takes - self.wants:
             raise UsageError(
                 f"The remedy {self.name} takes no {self._spelt(min(strange))}.", hint="See: capliquify-ops remedy list"
@@ -147,7 +151,7 @@ class Remedy:
 
 
 def _is_time(options: Options, name: str) -> bool:
-    return math.isfinite(getattr(options, name))
+    return bool(abs(getattr(options, name)) <= LONGEST_S)
 
 
 _SPELT: Mapping[str, str] = MappingProxyType(

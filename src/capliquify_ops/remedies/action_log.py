@@ -1,7 +1,8 @@
 """The log of actions: a line before each one and a line after it, on this machine, since what is mended may be the database.
 
 Lines are chained as the ledger's are: one that was changed, removed or put in between breaks the chain, and the file beside it
-names the last one, so that a tail cut off is missed too. Nothing is added to a log that is damaged.
+names the last one, so that a tail cut off is missed too. Nothing is added to a log that is damaged. Half a line at the end is
+what a crash left of one that was confirmed to nobody: it does not count, and the next line takes its place.
 """
 
 import errno
@@ -23,7 +24,7 @@ from capliquify_ops.model.errors import EvidenceDamaged, EvidenceUnwritable, Ten
 
 FILE = "actions.jsonl"
 STARTED, ENDED, LOST = "started", "ended", "lost"
-_APART = "Keep it for whoever looks into that, and write another one meanwhile: --log FILE"
+_APART = "What is not logged is not done. Keep it for whoever looks into that, and write another one meanwhile: --log FILE"
 _NOTHING: Mapping[str, Plain] = MappingProxyType({})
 
 
@@ -67,7 +68,8 @@ class ActionLog:
     """One log of actions, and the locks of those that run. Every text passes the redactor before it is written."""
 
     def __init__(self, path: Path, redactor: Redactor) -> None:
-        self.path = path
+        # By its one real name, since head and locks stand beside it.
+        self.path = Path(os.path.realpath(path))
         self._redactor = redactor
 
     def lines(self) -> tuple[Line, ...]:
@@ -76,7 +78,7 @@ class ActionLog:
             if not self.path.exists():
                 self._require_end(self._head(), Head(0, FIRST))
                 return ()
-            with self.path.open("rb") as file:
+            with open(self.path, "rb", opener=_at_once) as file:
                 self._require_file(file.fileno())
                 fcntl.flock(file, fcntl.LOCK_SH)
                 return self._checked(file.read())
@@ -88,13 +90,14 @@ class ActionLog:
         """
         with _access(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab+", buffering=0) as file:
+            with open(self.path, "ab+", buffering=0, opener=_at_once) as file:
                 self._require_file(file.fileno())
                 fcntl.flock(file, fcntl.LOCK_EX)
-                lines = self._checked(self._read(file.fileno()))
-                last = lines[-1] if lines else None
+                found = self._read(file.fileno())
+                tail = _tail(self._checked(found))
+                self._settle(file.fileno(), len(_whole(found)), tail)
                 names = (action.id, at, action.actor, action.target, action.remedy, action.plan_digest)
-                line = Line(len(lines) + 1, last.seal if last else FIRST, kind, *names, self.masked(content)).sealed()
+                line = Line(tail.seq + 1, tail.seal, kind, *names, self.masked(content)).sealed()
                 self._add(file.fileno(), line)
                 return line
 
@@ -129,6 +132,12 @@ class ActionLog:
         with _access(self.path), lock.open("rb") as file:
             return not _taken(file.fileno())
 
+    def _settle(self, descriptor: int, size: int, tail: Head) -> None:
+        """Finish what a writer that was ended in between has left: half a line goes, and the head names the last whole one."""
+        os.ftruncate(descriptor, size)
+        if self._head() != tail:
+            write_whole(self._head_path, canonical(tail))
+
     def _add(self, descriptor: int, line: Line) -> None:
         size = os.fstat(descriptor).st_size
         try:
@@ -151,7 +160,7 @@ class ActionLog:
 
     def _checked(self, content: bytes) -> tuple[Line, ...]:
         head, found, previous = self._head(), list[Line](), FIRST
-        for number, text in enumerate(content.splitlines(keepends=True), 1):
+        for number, text in enumerate(_whole(content).splitlines(keepends=True), 1):
             line = self._line(text, number)
             if line.seq != number or line.previous != previous or text != canonical(line.sealed()):
                 raise self._damaged(f"is broken at line {number}: it was changed after it was written")
@@ -159,7 +168,7 @@ class ActionLog:
                 raise self._damaged("does not end as it was written")
             previous = line.seal
             found.append(line)
-        self._require_end(head, Head(len(found), previous))
+        self._require_end(head, _tail(found))
         return tuple(found)
 
     def _require_end(self, head: Head, tail: Head) -> None:
@@ -170,34 +179,43 @@ class ActionLog:
     def _line(self, text: bytes, number: int) -> Line:
         try:
             return Line(**json.loads(text))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             raise self._damaged(f"holds no whole line at {number}") from None
 
     def _head(self) -> Head:
         try:
-            return Head(**json.loads(self._head_path.read_bytes()))
+            head = Head(**json.loads(self._head_path.read_bytes()))
         except FileNotFoundError:
             return Head(0, FIRST)
-        except (ValueError, TypeError):
-            raise self._damaged(f"has a {self._head_path.name} beside it that is not what was written") from None
+        except (ValueError, TypeError, RecursionError):
+            head = None
+        if head is None or not isinstance(head.seq, int):
+            raise self._damaged(f"has a {self._head_path.name} beside it that is not what was written")
+        return head
 
     def _damaged(self, how: str) -> EvidenceDamaged:
-        return EvidenceDamaged(
-            f"The log of actions {self.path} {how}, so nothing is added to it and nothing is done.", hint=_APART
-        )
+        return EvidenceDamaged(f"The log of actions {self.path} {how}, so nothing is added to it.", hint=_APART)
 
     @property
     def _head_path(self) -> Path:
-        return self.path.with_suffix(".head")
+        return self.path.with_name(f"{self.path.name}.head")
 
     def _lock_of(self, remedy: str, target: str) -> Path:
-        return self.path.with_name(f".{self.path.stem}.{remedy}.{digest(target.encode())[:12]}.lock")
+        return self.path.with_name(f".{self.path.name}.{remedy}.{digest(target.encode())[:12]}.lock")
 
 
 def unfinished(lines: Sequence[Line]) -> tuple[Line, ...]:
     """Return the first lines of actions without a last one."""
     over = {line.action for line in lines if line.kind != STARTED}
     return tuple(line for line in lines if line.kind == STARTED and line.action not in over)
+
+
+def _tail(lines: Sequence[Line]) -> Head:
+    return Head(lines[-1].seq, lines[-1].seal) if lines else Head(0, FIRST)
+
+
+def _whole(content: bytes) -> bytes:
+    return content[: content.rfind(b"\n") + 1]
 
 
 @contextmanager
@@ -207,6 +225,11 @@ def _access(path: Path) -> Iterator[None]:
     except OSError as error:
         message = f"The log of actions {path} cannot be written: {error.strerror}."
         raise EvidenceUnwritable(message, hint="What is not logged is not done. Choose another one: --log FILE") from None
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a file; a pipe without waiting for somebody at its other end."""
+    return os.open(path, flags | os.O_NONBLOCK, 0o666)
 
 
 def _taken(descriptor: int) -> bool:

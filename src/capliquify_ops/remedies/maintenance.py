@@ -9,6 +9,7 @@ from capliquify_ops.database import Session, SessionLimits, fill, load, operator
 from capliquify_ops.database.identifiers import composed
 from capliquify_ops.evidence.canonical import Plain
 from capliquify_ops.model.errors import OpsError, TargetForbids, UsageError
+from capliquify_ops.model.finding import Scalar
 from capliquify_ops.model.plan import Plan, Step
 from capliquify_ops.remedies.acting import Acted, Context, Options, PartlyDone, Prepared, Remedy, Verified
 
@@ -21,12 +22,16 @@ _POLL_S = 0.1
 
 
 class Table(NamedTuple):
-    """A table: what kind of relation it is, its size when last analysed, how often it was vacuumed and analysed by hand."""
+    """A table: what kind of relation it is, its size when last analysed, how often it was vacuumed and analysed by hand.
+
+    `parts` are the tables below a partitioned one, one where it is none; the last two are sums over them.
+    """
 
     schema: str
     name: str
     kind: str
     bytes: int
+    parts: int
     vacuums: int
     analyses: int
 
@@ -51,10 +56,11 @@ def _prepared(context: Context, options: Options, verb: str) -> Prepared:
         found = _tables(session, list(wanted))
     for one in found:
         if one.kind not in {"table", "partitioned table", "materialized view"}:
-            raise UsageError(f"Nothing was changed: {one.schema}.{one.name} is {one.kind}, and no table.")
+            raise UsageError(f"Nothing was changed: {one.schema}.{one.name} is {one.kind}, which is not maintained here.")
     steps = tuple(Step(f"{verb} {one.schema}.{one.name}, about {one.bytes:,} bytes", one.statement(verb)) for one in found)
     warnings = ("what somebody else has locked is skipped, and said", "reading and writing go on meanwhile, slower")
-    plan = Plan(f"remedy {verb}-tables", target.name, steps, MappingProxyType({"tables": len(found)}), warnings)
+    concerns: dict[str, Scalar] = {"tables": len(found), "as_role": target.roles.owner}
+    plan = Plan(f"remedy {verb}-tables", target.name, steps, MappingProxyType(concerns), warnings)
     return Prepared(plan, lambda: _done(context, found, verb), lambda acted: _verified(context, acted, found, verb))
 
 
@@ -86,11 +92,7 @@ def _done(context: Context, tables: tuple[Table, ...], verb: str) -> Acted:
     done, left = list[str](), list[str]()
     limits = SessionLimits(statement_ms=0, lock_ms=LOCK_MS, idle_ms=0)
     with operator(context.target.changing_url(), "remedy", limits=limits) as session:
-        session.outside_transaction(fill('SET ROLE :"owner"', {"owner": context.target.roles.owner}))
-        session.outside_transaction(f"SET lock_timeout = {LOCK_MS}")
-        session.outside_transaction("SET statement_timeout = 0")
-        session.outside_transaction("SET search_path = pg_catalog, pg_temp")
-        session.outside_transaction("SET application_name = 'capliquify_ops remedy'")
+        _become(session, context.target.roles.owner)
         for one in tables:
             name = f"{one.schema}.{one.name}"
             try:
@@ -104,9 +106,19 @@ def _done(context: Context, tables: tuple[Table, ...], verb: str) -> Acted:
             if is_done:
                 done.append(name)
             else:
-                left.append(f"{name}: skipped, somebody else holds a lock on it, or the owner may not")
+                which = "" if one.parts == 1 else f" or some of its {one.parts} parts"
+                left.append(f"{name}{which}: skipped, somebody else holds a lock on it, or the owner may not")
     changed: dict[str, Plain] = {f"{verb}d" if verb.endswith("e") else f"{verb}ed": list[Plain](done)}
     return Acted(changed if done else {}, tuple(left), is_done=bool(done))
+
+
+def _become(session: Session, owner: str) -> None:
+    """Be the owner, and wait for no lock; outside a transaction no other limits hold."""
+    session.outside_transaction(fill('SET ROLE :"owner"', {"owner": owner}))
+    session.outside_transaction(f"SET lock_timeout = {LOCK_MS}")
+    session.outside_transaction("SET statement_timeout = 0")
+    session.outside_transaction("SET search_path = pg_catalog, pg_temp")
+    session.outside_transaction("SET application_name = 'capliquify_ops remedy'")
 
 
 def _is_done(context: Context, session: Session, one: Table, verb: str) -> bool:
@@ -114,7 +126,8 @@ def _is_done(context: Context, session: Session, one: Table, verb: str) -> bool:
     end = context.clock.monotonic() + _SEEN_S
     while True:
         [now] = _tables(session, [(one.schema, one.name)])
-        if (now.vacuums > one.vacuums) if verb == "vacuum" and one.kind != "partitioned table" else now.analyses > one.analyses:
+        counted = now.vacuums - one.vacuums if verb == "vacuum" else now.analyses - one.analyses
+        if counted >= one.parts:
             return True
         if context.clock.monotonic() > end:
             return False

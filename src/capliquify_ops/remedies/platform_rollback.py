@@ -8,26 +8,27 @@ from typing import NamedTuple
 from capliquify_ops.database import load, observer
 from capliquify_ops.evidence.canonical import Plain
 from capliquify_ops.integrations.render import Render
-from capliquify_ops.integrations.render_deploys import POLL_S as DEPLOY_POLL_S
-from capliquify_ops.integrations.render_deploys import WAIT_S, when_ended
+from capliquify_ops.integrations.render_deploys import WAIT_S
 from capliquify_ops.integrations.render_records import Deploy, RenderService
 from capliquify_ops.model.errors import IntegrationFailed, OpsError, UsageError
 from capliquify_ops.model.plan import Plan, Step
 from capliquify_ops.remedies.acting import Acted, Context, Options, PartlyDone, Prepared, Remedy, Verified
 from capliquify_ops.remedies.platform import NEEDS, recovered, rendering, what_may_be
+from capliquify_ops.remedies.platform_deploys import how_it_ended, live_deploy, named, open_deploy, superseded, went_well
 
-_DEACTIVATED, _LIVE = "deactivated", "live"
+_DEACTIVATED = "deactivated"
 _LEDGER = "SELECT pg_catalog.to_regclass('capliquify_ops.tenant_migration') IS NOT NULL"
 _GENERAL = "a rollback changes code, never the database: migrations that ran since stay"
 
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """From which deploy to which one, as it was seen."""
+    """From which deploy to which one, as it was seen, and which one is on its way."""
 
     service: RenderService
     live: Deploy | None
     wanted: Deploy
+    coming: Deploy | None
 
 
 class _Migration(NamedTuple):
@@ -43,7 +44,7 @@ def _roll_back(context: Context, options: Options) -> Prepared:
         f"turn autodeploy off for {seen.service.name}, where it stays off", f'PATCH /services/{service_id} {{"autoDeploy": "no"}}'
     )
     back = Step(
-        f"go back to {_named(seen.wanted)}" + (f", from {_named(seen.live)}" if seen.live else ""),
+        f"go back to {named(seen.wanted)}" + (f", from {named(seen.live)}" if seen.live else ""),
         f'POST /services/{service_id}/rollback {{"deployId": "{seen.wanted.id}"}}',
     )
     steps = (*([off] if seen.service.is_autodeployed else []), back, Step(f"wait for it for at most {within_s:g} s"))
@@ -53,39 +54,34 @@ def _roll_back(context: Context, options: Options) -> Prepared:
         seen.service.name,
         steps,
         MappingProxyType({"deploy": seen.wanted.id, "revision": seen.wanted.revision or "not known", "within_s": within_s}),
-        (autodeploy, _migrations(context, seen.wanted.finished_at or seen.wanted.created_at)),
+        (autodeploy, _migrations(context, seen.wanted.finished_at or seen.wanted.created_at), *_coming(seen.coming)),
         destructive=True,
     )
-    return Prepared(plan, lambda: _rolled_back(context, seen, within_s), lambda acted: _verified(context, acted, seen, within_s))
+    return Prepared(plan, lambda: _rolled_back(context, seen), lambda acted: _verified(context, acted, within_s))
 
 
 def _seen(render: Render, service_id: str, deploy_id: str | None) -> Rollback:
     service = render.service(service_id)
-    live = _live(render, service_id)
+    live, coming = live_deploy(render, service_id), open_deploy(render, service_id)
     if deploy_id is None:
         wanted = render.deploy_to_go_back_to(service_id)
         if wanted is None:
             hint = "Choose one in Render's dashboard, and give its id: --deploy dep-..."
             raise UsageError(f"Nothing was rolled back: which deploy of {service.name} was good is not certain.", hint=hint)
-        return Rollback(service, live, wanted)
+        return Rollback(service, live, wanted, coming)
     wanted = render.deploy(service_id, deploy_id)
     if wanted.status != _DEACTIVATED:
         hint = "One that was live before can be gone back to; those are called deactivated in Render's dashboard."
         raise UsageError(f"Nothing was rolled back: the deploy {wanted.id} is {wanted.status}.", hint=hint)
-    return Rollback(service, live, wanted)
+    return Rollback(service, live, wanted, coming)
 
 
-def _live(render: Render, service_id: str) -> Deploy | None:
-    return next(iter(render.deploys(service_id, statuses=(_LIVE,), at_most=1).items), None)
-
-
-def _rolled_back(context: Context, seen: Rollback, within_s: float) -> Acted:
+def _rolled_back(context: Context, seen: Rollback) -> Acted:
     """Turn autodeploy off and roll back, unless another deploy is live by now. What was done before a fault is told with it."""
     changed: dict[str, Plain] = {}
     with rendering(context) as (render, service_id):
-        now = _live(render, service_id)
-        if (now and now.id) != (seen.live and seen.live.id):
-            return Acted(left=(f"another deploy is live by now: {_named(now) if now else 'none'}",), is_done=False)
+        if left := superseded(seen.live, live_deploy(render, service_id)):
+            return left
         may = "Autodeploy may be off"
         try:
             if seen.service.is_autodeployed:
@@ -96,46 +92,37 @@ def _rolled_back(context: Context, seen: Rollback, within_s: float) -> Acted:
         except IntegrationFailed as fault:
             raise PartlyDone(fault, changed, may=_may(what_may_be(fault, may), changed)) from None
         changed |= {"deploy": deploy.id, "back_to": seen.wanted.id, "revision": seen.wanted.revision}
-        return Acted(changed | {"ended_as": _ended(context, render, service_id, deploy, within_s)})
+    return Acted(changed)
 
 
-def _ended(context: Context, render: Render, service_id: str, deploy: Deploy, within_s: float) -> str:
-    """Wait for a deploy, and return the status that it ended with, or why that is not known."""
-    try:
-        return when_ended(
-            lambda: render.deploy(service_id, deploy.id), context.clock, context.sleep, timeout_s=within_s, every_s=DEPLOY_POLL_S
-        ).status
-    except IntegrationFailed as fault:
-        return f"not known: {fault.what}"
-
-
-def _verified(context: Context, acted: Acted, seen: Rollback, within_s: float) -> Verified:
-    ended = str(acted.changed["ended_as"])
-    if ended != _LIVE:
-        return Verified(None if ended.startswith("not known") else False, f"the deploy ended as: {ended}")
+def _verified(context: Context, acted: Acted, within_s: float) -> Verified:
+    ended = how_it_ended(context, str(acted.changed["deploy"]), within_s)
+    if not (is_live := went_well(ended)):
+        return Verified(is_live, f"the deploy ended as: {ended}")
     try:
         with rendering(context) as (render, service_id):
             is_autodeployed = render.service(service_id).is_autodeployed
-            live = _live(render, service_id)
+            live = live_deploy(render, service_id)
     except OpsError as fault:
         return Verified(None, f"the deploy is live; the rest could not be read: {fault.what}")
-    if is_autodeployed or live is None or live.revision != seen.wanted.revision:
+    if is_autodeployed or live is None or live.id != acted.changed["deploy"]:
         return Verified(
-            False, f"live is {_named(live) if live else 'nothing'}, autodeploy is {'on' if is_autodeployed else 'off'}"
+            False, f"live is {named(live) if live else 'nothing'}, autodeploy is {'on' if is_autodeployed else 'off'}"
         )
     if not context.target.base_url:
-        return Verified(True, f"live is {_named(live)}, autodeploy is off")
+        return Verified(True, f"live is {named(live)}, autodeploy is off")
     found = recovered(context, frozenset(), min(within_s, 60.0))
-    return Verified(found.holds, f"live is {_named(live)}, autodeploy is off; {found.says}")
+    return Verified(found.holds, f"live is {named(live)}, autodeploy is off; {found.says}")
 
 
 def _may(may: str, changed: dict[str, Plain]) -> str:
     return f"{may} Autodeploy was turned off before." if "autodeploy" in changed else may
 
 
-def _named(deploy: Deploy) -> str:
-    message = f" ({deploy.message.splitlines()[0][:60]})" if deploy.message and deploy.message.strip() else ""
-    return f"{deploy.id}, {deploy.revision or 'no revision known'}{message}"
+def _coming(deploy: Deploy | None) -> tuple[str, ...]:
+    if deploy is None:
+        return ()
+    return (f"another deploy is on its way, and may be live after all: {named(deploy)}; cancel it in Render's dashboard",)
 
 
 def _migrations(context: Context, since: datetime) -> str:

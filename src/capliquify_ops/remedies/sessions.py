@@ -36,7 +36,9 @@ _BLOCKS = (
 
 def _idle_transactions(context: Context, options: Options) -> Prepared:
     over_s = OVER_S if options.over_s is None else options.over_s
-    least, role = context.limits.number("idle_in_transaction_s"), options.role or context.target.roles.app
+    least, role = context.limits.number("idle_in_transaction_s"), options.role
+    # An empty one is given too: an unset variable of somebody's shell must not name the application.
+    role = context.target.roles.app if role is None else role
     if over_s < least:
         raise UsageError(
             f"A transaction that has idled for {over_s:g} s is not ended: before {least:g} s it is no leak.",
@@ -68,19 +70,18 @@ def _one_statement(context: Context, options: Options) -> Prepared:
 
 def _blocker(context: Context, options: Options) -> Prepared:
     one = _by_pid(context, options)
-    if one.blocked_by:
-        first = ", ".join(map(str, sorted(set(one.blocked_by))))
-        raise UsageError(
-            f"Nothing was ended: pid {one.pid} waits itself, for pid {first}.", hint=f"Plan for that one: --pid {first}"
-        )
+    _require_root(one)
     if not one.victims:
         raise UsageError(
             f"Nothing was ended: pid {one.pid} keeps nobody waiting.",
             hint="Who does: capliquify-ops diagnose connection-exhaustion",
         )
     ends = one.idles_in_transaction or options.terminate
-    if one.state == "idle":
-        raise UsageError(f"Nothing was ended: pid {one.pid} holds locks of its session, outside of any transaction.")
+    if one.state == "idle" and not ends:
+        raise UsageError(
+            f"Nothing was ended: pid {one.pid} holds locks of its session, outside of any transaction.",
+            hint="To end the session all the same: --terminate",
+        )
     warnings = [
         "what it has not committed is lost; its client gets an error at its next statement"
         if ends
@@ -88,6 +89,18 @@ def _blocker(context: Context, options: Options) -> Prepared:
     ]
     signal = Signal(one, TERMINATE if ends else CANCEL, must_block=True)
     return _prepared(context, "end-blocker", (signal,), {"role": one.role, "victims": one.victims}, warnings)
+
+
+def _require_root(one: Found) -> None:
+    """Refuse a session that waits itself, and name for whom; a prepared transaction has the process id 0."""
+    waits = f"Nothing was ended: pid {one.pid} waits itself, for"
+    if before := sorted(set(one.blocked_by) - {0}):
+        raise UsageError(f"{waits} pid {', '.join(map(str, before))}.", hint=f"Plan for that one: --pid {before[0]}")
+    if one.blocked_by:
+        raise UsageError(
+            f"{waits} a prepared transaction, which is no session.",
+            hint="Its owner ends it: SELECT gid, owner, prepared FROM pg_catalog.pg_prepared_xacts; ROLLBACK PREPARED '...';",
+        )
 
 
 def _by_pid(context: Context, options: Options) -> Found:

@@ -21,7 +21,7 @@ _SEPARATE_RIGHTS = 16
 """From PostgreSQL 16 on a membership says for itself whether it inherits."""
 _LONGEST = 120
 _ITS_OWN = "Its own operator has to decide."
-_IS_APART = "SELECT r.rolsuper OR r.rolreplication FROM pg_catalog.pg_roles AS r WHERE r.rolname = %(role)s::name"
+_IS_APART = "SELECT r.rolsuper OR r.rolreplication FROM pg_catalog.pg_roles AS r WHERE r.rolname::text = %(role)s::text"
 
 
 @dataclass(frozen=True, slots=True)

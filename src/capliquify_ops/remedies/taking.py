@@ -1,7 +1,7 @@
 """Take an action: alone, logged before and after, looked at, diagnosed again, and told to the database where that answers."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 from capliquify_ops.configuration.system import stamp
@@ -9,16 +9,16 @@ from capliquify_ops.database import SessionLimits, load, operator
 from capliquify_ops.diagnostics.diagnose import ISSUES, diagnose
 from capliquify_ops.diagnostics.inquiry import Inquiry
 from capliquify_ops.model.decision import ExitCode
-from capliquify_ops.model.diagnosis import Diagnosis
-from capliquify_ops.model.errors import EvidenceUnwritable, OpsError
+from capliquify_ops.model.errors import EvidenceDamaged, EvidenceUnwritable, OpsError
 from capliquify_ops.remedies.acting import Acted, Context, Facts, PartlyDone, Prepared, Remedy, Report, State, Verified
 from capliquify_ops.remedies.action_log import ENDED, LOST, STARTED, Action, ActionLog, Line
-from capliquify_ops.remedies.helping import NOT_HELPED, UNTOLD, Effect, causes_of, effect_of
+from capliquify_ops.remedies.helping import NOT_HELPED, UNTOLD, Diagnoses, Effect, causes_of, effect_of
 from capliquify_ops.tenants.audit import plan_digest
 
 _AUDIT = "SELECT pg_catalog.to_regclass('capliquify_ops.audit') IS NOT NULL"
 _QUICK = SessionLimits(statement_ms=5_000, lock_ms=1_000, idle_ms=10_000)
 WRITTEN = "written"
+_NOT_LOOKED_AT = Verified(None, "not looked at")
 
 
 def take(remedy: Remedy, prepared: Prepared, context: Context, log: ActionLog) -> Report:
@@ -52,50 +52,87 @@ class _Running:
     log: ActionLog
 
 
-def _taken(one: _Running, before: Sequence[Diagnosis]) -> Report:
+@dataclass(frozen=True, slots=True)
+class _Did:
+    """What came of the act, and of the look at it."""
+
+    acted: Acted
+    verified: Verified = _NOT_LOOKED_AT
     fault: OpsError | None = None
-    acted, verified = Acted(is_done=False), Verified(None, "not looked at")
+
+    @property
+    def state(self) -> State:
+        """How it ended."""
+        return State.FAILED if self.fault else State.DONE if self.acted.is_done else State.REFUSED
+
+
+def _taken(one: _Running, before: Diagnoses) -> Report:
+    """Act, look and diagnose. Whatever stops it in between, the log has what was done by then."""
+    did = _Did(Acted(is_done=False))
     try:
-        acted = one.prepared.act()
-        verified = one.prepared.verify(acted) if acted.is_done else verified
-    except OpsError as error:
-        fault, acted = error, Acted(error.changed if isinstance(error, PartlyDone) else acted.changed, acted.left)
+        did = _acted(one)
+        if did.state is State.DONE:
+            did = replace(did, verified=_verified(one, did.acted))
+        effect = Effect(causes_of(before), None, UNTOLD, "Nothing was changed.")
+        if did.state is not State.REFUSED:
+            effect = effect_of(before, _diagnosed(one.remedy, one.context))
+        report = _report(one, did, effect)
+        report = replace(report, database=_told_to_database(one, one.log.masked(_facts(report))))
     except BaseException as error:
-        why = f"interrupted ({type(error).__name__}): it may be half done"
-        _end(one, {"state": State.FAILED, "changed": acted.changed, "fault": why})
+        how = "all of it was done" if did.state is State.DONE else "it may be half done"
+        why = f"interrupted ({type(error).__name__}): {how}"
+        changed = json.dumps(one.log.masked(did.acted.changed))
+        one.context.tell(f"{why}; changed, as far as is known: {changed}; see: capliquify-ops remedy trail")
+        content = {"state": State.FAILED, "changed": did.acted.changed, "left": did.acted.left, "fault": why}
+        _end(one, State.FAILED, did.acted, content)
         raise
-    state = State.FAILED if fault else State.DONE if acted.is_done else State.REFUSED
-    effect = Effect(causes_of(before), None, UNTOLD, "Nothing was changed.")
-    if state is not State.REFUSED:
-        effect = effect_of(before, _diagnosed(one.remedy, one.context))
-    report = Report(
+    _end(one, report.state, did.acted, _facts(report))
+    return report
+
+
+def _acted(one: _Running) -> _Did:
+    try:
+        return _Did(one.prepared.act())
+    except OpsError as error:
+        return _Did(Acted(error.changed if isinstance(error, PartlyDone) else Acted().changed), fault=error)
+
+
+def _verified(one: _Running, acted: Acted) -> Verified:
+    """Look whether what was done shows; that one cannot look undoes nothing of it."""
+    try:
+        return one.prepared.verify(acted)
+    except OpsError as error:
+        return Verified(None, f"it could not be looked at: {error.what}")
+
+
+def _report(one: _Running, did: _Did, effect: Effect) -> Report:
+    return Report(
         one.action.id,
         one.action.remedy,
         one.action.target,
         one.action.plan_digest,
-        state,
-        acted.changed,
-        acted.left,
-        verified,
+        did.state,
+        did.acted.changed,
+        did.acted.left,
+        did.verified,
         effect.before,
         effect.after,
         effect.verdict,
         effect.why,
         "",
-        str(fault) if fault else "",
-        _code(state, verified, effect, fault),
+        str(did.fault) if did.fault else "",
+        _code(did, effect),
     )
-    report = replace(report, database=_told_to_database(one, one.log.masked(_facts(report))))
-    _end(one, _facts(report))
-    return report
 
 
-def _end(one: _Running, content: Mapping[str, object]) -> None:
+def _end(one: _Running, state: State, acted: Acted, content: Mapping[str, object]) -> None:
+    """Log the end. Raises what logging it raises, with what was done: that is not undone by it."""
     try:
         one.log.append(ENDED, one.action, stamp(one.context.clock.now()), content)
-    except EvidenceUnwritable as fault:
-        message = f"The action {one.action.id} was taken, and its end could not be logged: {fault.what}"
-        raise EvidenceUnwritable(message, hint="See what it did: capliquify-ops diagnose") from None
+    except (EvidenceUnwritable, EvidenceDamaged) as fault:
+        changed = json.dumps(one.log.masked(acted.changed))
+        message = f"The action {one.action.id} ended as {state}, changed {changed}, which could not be logged: {fault.what}"
+        raise type(fault)(message, hint="See what it did: capliquify-ops diagnose") from None
 
 
 def _facts(report: Report) -> dict[str, object]:
@@ -104,26 +141,25 @@ def _facts(report: Report) -> dict[str, object]:
     return {each.name: getattr(report, each.name) for each in fields(report) if each.name not in apart}
 
 
-def _diagnosed(remedy: Remedy, context: Context) -> tuple[Diagnosis, ...]:
+def _diagnosed(remedy: Remedy, context: Context) -> Diagnoses:
     """Ask the issues of a remedy that this version knows; nobody is kept from acting by a diagnosis that fails."""
     if not (known := [issue for issue in remedy.issues if issue in ISSUES]):
         return ()
     try:
         return diagnose(Inquiry(context.target, context.limits, context.clock, context.dice), known)
-    except OpsError as error:
-        context.tell(f"the diagnosis could not be made: {error}")
-        return ()
+    except Exception as error:  # noqa: BLE001 -- a mistake in a diagnosis must hide neither the action nor its end
+        context.tell(f"the diagnosis could not be made: {error if isinstance(error, OpsError) else type(error).__name__}")
+        return None
 
 
-def _code(state: State, verified: Verified, effect: Effect, fault: OpsError | None) -> int:
-    if fault is not None:
-        return fault.fault.exit_code if isinstance(fault, PartlyDone) else fault.exit_code
-    if state is State.REFUSED:
+def _code(did: _Did, effect: Effect) -> int:
+    if did.fault is not None:
+        return did.fault.fault.exit_code if isinstance(did.fault, PartlyDone) else did.fault.exit_code
+    if did.state is State.REFUSED:
         return ExitCode.INCONCLUSIVE
-    if verified.holds is False or effect.verdict == NOT_HELPED:
+    if did.verified.holds is False or effect.verdict == NOT_HELPED:
         return ExitCode.FAILING
-    is_open = effect.verdict == UNTOLD and bool(effect.before)
-    return ExitCode.INCONCLUSIVE if verified.holds is None or is_open else ExitCode.READY
+    return ExitCode.INCONCLUSIVE if did.verified.holds is None or effect.is_open else ExitCode.READY
 
 
 def _told_to_database(one: _Running, facts: Facts) -> str:

@@ -123,6 +123,18 @@ def test_a_leak_is_ended_after_ten_minutes_and_not_before(found, client, monkeyp
     assert cause.next_command == "capliquify-ops remedy plan end-idle-transactions"
 
 
+def test_only_tenants_are_named_as_tenants(found, client, two, roles, as_the_owner):
+    """A session that has locked a shared table beside a tenant's concerns that tenant; without the registry it may be any of both."""
+    leak = client("leak")
+    leak.execute(fill('SET LOCAL ROLE :"owner"', {"owner": roles.owner}))
+    leak.execute(fill('SELECT 1 FROM :"a".products, public.subscriptions', {"a": two["a"]}))
+    assert found(idle_in_transaction_s=A_MOMENT).causes[0].tenants == (two["a"],)
+    as_the_owner(f'REVOKE SELECT ON public.tenants FROM "{roles.observer}"')
+    diagnosis = found(idle_in_transaction_s=A_MOMENT)
+    assert diagnosis.causes[0].tenants == ("public", two["a"])
+    assert any("which schemas are tenants' is not known" in source.says for source in diagnosis.sources)
+
+
 def test_what_is_hidden_is_counted_and_said(database, roles, profile, client):
     """A role without pg_monitor sees that sessions are there, not what they do: no all-clear, with the grant; with it all is told."""
     client("leak").execute("SELECT 1")

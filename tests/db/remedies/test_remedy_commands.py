@@ -115,6 +115,9 @@ def test_what_is_asked_wrongly(run):
         (("plan", "cancel-statement"), "wants --pid PID"),
         (("run", "restart-service", "--pid", "3"), "takes no --pid PID"),
         (("plan", "end-idle-transactions", "--over", "0"), "it is no leak"),
+        (("plan", "end-idle-transactions", "--over", "1e300"), "that is no time"),
+        (("plan", "end-idle-transactions", "--role", "a\udcff"), "not UTF-8"),
+        (("plan", "vacuum-tables", "a\udcff.b"), "not UTF-8"),
     ):
         done = run(*arguments)
         assert done.returncode == 64, done.stderr

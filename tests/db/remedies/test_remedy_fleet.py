@@ -178,3 +178,34 @@ def test_settings_of_pools(context, client):
     assert plan.concerns["processes"] == "4 (--processes)"
     assert any(step.statement == "pool_mode = transaction" for step in plan.steps)
     assert "Give it: --processes" in POOL_SETTINGS.prepare(context(), Options()).plan.concerns["processes"]
+
+
+def test_a_part_of_a_partitioned_table_that_is_locked(
+    taken, two, context, operator_url, superuser_url, as_the_owner, monkeypatch
+):
+    """One of two parts is skipped: the table is not said to be vacuumed. Once it is free, it is."""
+    monkeypatch.setattr("capliquify_ops.remedies.maintenance._SEEN_S", 0.3)
+    as_the_owner('CREATE TABLE :"a".whole (n int) PARTITION BY LIST (n)', a=two["a"])
+    for part in ("one", "two"):
+        number = "1" if part == "one" else "2"
+        as_the_owner(f'CREATE TABLE :"a".{part} PARTITION OF :"a".whole FOR VALUES IN ({number})', a=two["a"])
+    by, name = context(operator_url), f"{two['a']}.whole"
+    for remedy, word in ((VACUUM_TABLES, "vacuumed"), (ANALYZE_TABLES, "analyzed")):
+        with psycopg.connect(superuser_url.reveal()) as holder:
+            # It keeps out a vacuum, and lets the whole table be read for its numbers.
+            holder.execute(fill('LOCK TABLE :"a".two IN SHARE MODE', {"a": two["a"]}).as_string(None))
+            _, report = taken(remedy, by=by, arguments=(name,))
+            assert (report.state, report.changed) == (State.REFUSED, {}), word
+            assert "some of its 2 parts: skipped" in report.left[0]
+        _, report = taken(remedy, by=by, arguments=(name,))
+        assert (report.state, report.changed) == (State.DONE, {word: [name]})
+
+
+def test_a_temporary_table_is_somebodys(context, operator_url, client):
+    """A temporary table of another session, which the server would skip in silence, is refused before anything is done."""
+    session = client(operator_url)
+    session.execute("CREATE TEMP TABLE mine (n int)")
+    [(schema,)] = session.execute("SELECT pg_my_temp_schema()::regnamespace::text").fetchall()
+    session.commit()
+    with pytest.raises(UsageError, match="is a temporary table"):
+        VACUUM_TABLES.prepare(context(operator_url), Options((f"{schema}.mine",)))

@@ -408,3 +408,47 @@ def test_a_connection_that_breaks_half_way(taken, client, context, lives, monkey
     assert report.exit_code == 69
     assert [lives(each) for each in leaks] == [False, True]
     assert log.lines()[-1].content["changed"]["ended"] == 1
+
+
+def test_no_role_is_not_the_applications(client, context, roles):
+    """An empty role, and one that is a role's name only when it is cut off, are no roles: nobody is planned for."""
+    idle(client())
+    with pytest.raises(UsageError, match="no role ''"):
+        END_IDLE_TRANSACTIONS.prepare(context(), Options(over_s=A_MOMENT, role=""))
+
+
+def test_a_role_is_never_cut_off(context, superuser_url):
+    """A name of 64 bytes whose first 63 are a role's is nobody's."""
+    name = "r" * 63
+    with psycopg.connect(superuser_url.reveal(), autocommit=True) as superuser:
+        superuser.execute(f"CREATE ROLE {name}")
+        try:
+            with pytest.raises(UsageError, match="no role"):
+                END_IDLE_TRANSACTIONS.prepare(context(), Options(over_s=A_MOMENT, role=name + "r"))
+        finally:
+            superuser.execute(f"DROP ROLE {name}")
+
+
+def test_locks_of_a_session(taken, client, working, superuser_url, database, lives, context):
+    """A session that idles outside of a transaction and holds a lock is ended only when that is asked for."""
+    root = client(database.operator_url, autocommit=True)
+    root.execute("SELECT pg_advisory_lock(42)")
+    victim = working("SELECT pg_advisory_lock(42)", database.app_url, autocommit=True)
+    until(superuser_url, "a.pid = %s AND a.wait_event_type = 'Lock'", [pid_of(victim)])
+    with pytest.raises(UsageError, match=r"outside of any transaction.*--terminate"):
+        END_BLOCKER.prepare(context(), Options(pid=pid_of(root)))
+    _, report = taken(END_BLOCKER, pid=pid_of(root), terminate=True)
+    assert (report.changed["ended"], report.verified.holds, lives(root)) == (1, True, False)
+
+
+def test_who_waits_for_a_prepared_transaction(client, context, monkeypatch):
+    """A prepared transaction has no session that could be ended: its own statement is named, and no pid 0."""
+    leak = idle(client())
+    here = context()
+    one = sessions._by_pid(here, Options(pid=pid_of(leak)))
+    for blockers, why in (((0,), "a prepared transaction"), ((0, 7, 5, 7), "for pid 5, 7")):
+        monkeypatch.setattr(sessions, "_by_pid", lambda *_, found=blockers: dataclasses.replace(one, blocked_by=found))
+        with pytest.raises(UsageError, match=why) as caught:
+            END_BLOCKER.prepare(here, Options(pid=pid_of(leak)))
+        assert "--pid 0" not in str(caught.value)
+    assert "--pid 5" in str(caught.value)

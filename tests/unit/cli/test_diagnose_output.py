@@ -1,5 +1,7 @@
 """The screen of a diagnosis: the worst first and whole, what is fine in a line, and nothing that was not asked left out."""
 
+import dataclasses
+
 from capliquify_ops.cli.diagnose_output import show
 from capliquify_ops.model.diagnosis import Cause, Diagnosis, Source
 from capliquify_ops.model.finding import Level
@@ -27,11 +29,14 @@ def test_the_worst_comes_first_and_whole(capsys):
     assert "     tenants: a, b, c, d, e and 2 more" in lines
     assert "     next: End it." in lines
     assert "  2. slow health, L1 (Slack)" in lines
-    assert "  NO ANSWER from Render (6000 ms): did not answer within 6 s" in lines
     assert lines.index("WRONG    service-down: wake L1 (Slack)") > lines.index("     next: End it.")
     assert not any(line.startswith("  asked") for line in lines)
     assert "  asked database (12 ms): 5 of 97 connections" in screen(capsys, high)
-    assert lines[-2:] == ["fine     service-down: 5 of 97 connections", "not asked: Sentry: the target has none"]
+    assert lines[-3:] == [
+        "fine     service-down: 5 of 97 connections",
+        "NO ANSWER from Render (6000 ms): did not answer within 6 s",
+        "not asked: Sentry: the target has none",
+    ]
 
 
 def test_what_could_not_be_told_is_not_fine(capsys):
@@ -39,6 +44,20 @@ def test_what_could_not_be_told_is_not_fine(capsys):
     open_ = Diagnosis("memory", "", (), (SILENT, ABSENT))
     lines = screen(capsys, open_, Diagnosis("failed-deployment", "", (), (ANSWERED, ABSENT)))
     assert lines[0].startswith("UNKNOWN  memory")
-    assert "did not answer" in lines[1]
+    assert lines[0] == "UNKNOWN  memory: nothing was found, without an answer from Render"
+    assert "did not answer" in lines[2]
     assert sum("Sentry" in each for each in lines) == 1
-    assert screen(capsys, Diagnosis("memory", "", (), (ABSENT,)))[0].startswith("UNKNOWN")
+    [unknown, _] = screen(capsys, Diagnosis("memory", "", (), (ABSENT,)))
+    assert unknown == "UNKNOWN  memory: nothing that could tell it is configured"
+
+
+def test_one_fault_of_many_sources_is_one_line(capsys):
+    """A database that is away is asked by six issues: all of it stays on one screen, and each source is named."""
+    away = [dataclasses.replace(SILENT, name=name, elapsed_ms=5.0 + len(name)) for name in ("a", "bb", "ccc", "a")]
+    absent = [dataclasses.replace(ABSENT, name=name) for name in ("d", "e", "d")]
+    issues = [Diagnosis(f"issue-{at}", "", (SLOW,) if at else (), (silent, *absent)) for at, silent in enumerate(away)]
+    lines = screen(capsys, *issues)
+    assert [line for line in lines if line.startswith("NO ANSWER")] == [
+        "NO ANSWER from a, bb, ccc (8 ms): did not answer within 6 s"
+    ]
+    assert [line for line in lines if line.startswith("not asked")] == ["not asked: d, e: the target has none"]

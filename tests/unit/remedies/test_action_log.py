@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capliquify_ops.evidence.canonical import canonical
+from capliquify_ops.evidence.files import write_whole
 from capliquify_ops.evidence.ledger import Head
 from capliquify_ops.evidence.redaction import Redactor
 from capliquify_ops.model.errors import EvidenceDamaged, EvidenceUnwritable, TenantConflict
@@ -74,7 +75,7 @@ def test_a_line_that_was_sealed_anew_is_found(log):
     lines = log.lines()
     forged = dataclasses.replace(lines[2], seq=2).sealed()
     log.path.write_bytes(canonical(lines[0]) + canonical(forged))
-    log.path.with_suffix(".head").write_bytes(canonical(Head(2, forged.seal)))
+    log.path.with_name("actions.jsonl.head").write_bytes(canonical(Head(2, forged.seal)))
     with pytest.raises(EvidenceDamaged, match="broken at line 2"):
         log.lines()
 
@@ -105,9 +106,9 @@ def test_any_changed_byte_is_found(tmp_path_factory, data):
 def test_a_writer_that_was_ended_before_the_head(log):
     """One whole line beyond the head is its writer's, who was ended in between: it counts, and the next one follows."""
     log.append(STARTED, ACTION, AT, {})
-    head = log.path.with_suffix(".head").read_bytes()
+    head = log.path.with_name("actions.jsonl.head").read_bytes()
     log.append(ENDED, ACTION, AT, {})
-    log.path.with_suffix(".head").write_bytes(head)
+    log.path.with_name("actions.jsonl.head").write_bytes(head)
     assert len(log.lines()) == 2
     log.append(STARTED, ACTION, AT, {})
     assert len(log.lines()) == 3
@@ -199,3 +200,87 @@ def test_the_lock_ends_with_its_program(log):
     assert not log.is_running(line)
     os.close(read), os.close(write)
     assert json.loads(log.path.read_text())["kind"] == STARTED
+
+
+def test_a_line_that_a_crash_cut_off(log):
+    """Half a line beyond the head was never confirmed to anybody: it does not count, and the next line takes its place."""
+    log.append(STARTED, ACTION, AT, {})
+    head = log.path.with_name("actions.jsonl.head")
+    before, known = log.path.read_bytes(), head.read_bytes()
+    log.append(ENDED, ACTION, AT, {"long": "x" * 99})
+    whole = log.path.read_bytes()
+    for size in (len(before) + 1, len(before) + 99, len(whole) - 1):
+        log.path.write_bytes(whole[:size]), head.write_bytes(known)
+        assert [line.kind for line in log.lines()] == [STARTED]
+        assert [line.kind for line in log.unfinished()] == [STARTED]
+        log.append(LOST, ACTION, AT, {})
+        assert [line.kind for line in log.lines()] == [STARTED, LOST]
+    log.path.write_bytes(whole[:-1])
+    with pytest.raises(EvidenceDamaged):
+        log.lines()
+
+
+def test_the_very_first_line_was_cut_off(log):
+    """As above for a log that had nothing before."""
+    log.path.parent.mkdir()
+    log.path.write_bytes(b'{"action":"a-1","ac')
+    assert log.lines() == ()
+    assert log.append(STARTED, ACTION, AT, {}).seq == 1
+    assert len(log.lines()) == 1
+
+
+@pytest.mark.parametrize("head", [b'{"seq":"x","seal":"y"}', b"[" * 100_000, b'{"seq":1}', b"1", b'{"seq":true,"seal":"y"}'])
+def test_a_head_that_is_none(log, head):
+    """Whatever stands in the file beside it, the log is damaged, and nothing else breaks."""
+    log.append(STARTED, ACTION, AT, {})
+    log.path.with_name("actions.jsonl.head").write_bytes(head)
+    with pytest.raises(EvidenceDamaged):
+        log.lines()
+
+
+def test_one_log_by_two_names(log, tmp_path):
+    """A link to a log is that log, with its head and its locks."""
+    log.append(STARTED, ACTION, AT, {})
+    (tmp_path / "link.jsonl").symlink_to(log.path)
+    other = ActionLog(tmp_path / "link.jsonl", Redactor())
+    other.append(ENDED, ACTION, AT, {})
+    assert len(log.lines()) == len(other.lines()) == 2
+    with log.alone("x", "live"), pytest.raises(TenantConflict), other.alone("x", "live"):
+        pass
+
+
+def test_logs_whose_names_differ_in_the_end_alone(log):
+    """Each log has a head of its own, also one that is called head itself."""
+    for name in ("actions.jsonl", "actions.txt", "actions.head"):
+        one = ActionLog(log.path.with_name(name), Redactor())
+        one.append(STARTED, ACTION, AT, {}), one.append(ENDED, ACTION, AT, {})
+        assert len(one.lines()) == 2
+
+
+def test_a_pipe_is_no_log(tmp_path):
+    """A pipe that nobody reads or writes is refused at once, and not waited for."""
+    os.mkfifo(tmp_path / "actions.jsonl")
+    log = ActionLog(tmp_path / "actions.jsonl", Redactor())
+    for use in (log.lines, lambda: log.append(STARTED, ACTION, AT, {})):
+        with pytest.raises(EvidenceUnwritable):
+            use()
+
+
+def test_two_writers_in_a_row_that_were_ended_before_the_head(log, monkeypatch):
+    """The head is brought up to the last line before another one follows: that one may lose its writer there too."""
+    log.append(STARTED, ACTION, AT, {})
+    head = log.path.with_name("actions.jsonl.head")
+    known = head.read_bytes()
+    log.append(ENDED, ACTION, AT, {})
+    head.write_bytes(known)
+    real, written = write_whole, []
+
+    def keeping(path, content):
+        real(path, content)
+        written.append(path.read_bytes())
+
+    monkeypatch.setattr("capliquify_ops.remedies.action_log.write_whole", keeping)
+    log.append(STARTED, ACTION, AT, {})
+    head.write_bytes(written[0])
+    assert [json.loads(each)["seq"] for each in written] == [2, 3]
+    assert len(log.lines()) == 3

@@ -31,7 +31,11 @@ def told(*names, answered=True, configured=True):
         (told("a"), told(answered=False, configured=False), "helped", "Gone"),
         (told("a"), told("a", answered=False), "not helped", "Still there"),
         (told(), told(), "cannot be told", "found nothing before"),
-        (told(), told("a"), "cannot be told", "found nothing before"),
+        (told(), told("a"), "not helped", "New: issue: a."),
+        (told(), told(answered=False), "cannot be told", "nothing to help with"),
+        (told(answered=False), told(), "cannot be told", "before, but there was no answer from: database"),
+        (None, told("a"), "cannot be told", "could not be made before"),
+        (told("a"), None, "cannot be told", "could not be made afterwards"),
         ((), (), "cannot be told", "no diagnosis"),
     ],
 )

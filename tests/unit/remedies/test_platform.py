@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
@@ -245,7 +246,6 @@ def test_a_rollback(taken, world, web, log, server):
     assert [each.method for each in server.asked if each.method in {"PATCH", "POST"}] == ["PATCH", "POST"]
     assert (report.state, report.verified.holds, report.exit_code) == (State.DONE, True, 0)
     assert report.changed["autodeploy"] == "off"
-    assert report.changed["ended_as"] == "live"
     world.push(web, "c-bad")
     assert [each["commit"]["id"] for each in world.deploys[web] if each["status"] == "live"] == ["c-1"]
     assert log.lines()[-1].content["changed"]["revision"] == "c-1"
@@ -337,7 +337,7 @@ def test_a_variable_with_a_deploy_takes_the_commit_that_is_live(taken, world, we
     world.push(web, "c-1")
     _, report = taken(SET_ENVIRONMENT_VARIABLE, arguments=("KEY",), value=Secret(VALUE), deploy_now=True)
     assert [each["commit"]["id"] for each in world.deploys[web] if each["status"] == "live"] == ["c-1"]
-    assert report.changed["ended_as"] == "live"
+    assert report.verified.says == "KEY is set; the deploy ended as: live"
     assert next(each.body for each in server.asked if each.path.endswith("/deploys") and each.method == "POST") == {
         "commitId": "c-1"
     }
@@ -383,7 +383,7 @@ def test_an_interrupted_restart_is_recorded(context, log, monkeypatch):
     assert "interrupted" in log.lines()[-1].content["fault"]
 
 
-@pytest.mark.parametrize("endless", [float("nan"), float("inf")])
+@pytest.mark.parametrize("endless", [float("nan"), float("inf"), 1e300])
 def test_no_time_without_an_end(context, endless):
     """What never ends is no time to watch for."""
     with pytest.raises(UsageError, match="that is no time"):
@@ -420,6 +420,10 @@ def test_where_a_value_comes_from(tmp_path):
     assert given_secret(file, None) == Secret(" a\nb ")
     assert given_secret(None, "KEY", {"KEY": VALUE}) == Secret(VALUE)
     assert given_secret(None, None) is None
+    file.write_bytes(b"a\r\n")
+    assert given_secret(file, None) == Secret("a")
+    file.write_bytes(b"a\r")
+    assert given_secret(file, None) == Secret("a\r")
     file.write_bytes(b"\xff")
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "nul").write_text("a\0b")
@@ -427,13 +431,88 @@ def test_where_a_value_comes_from(tmp_path):
         (file, None),
         (tmp_path / "empty", None),
         (tmp_path / "nul", None),
+        (Path("/dev/zero"), None),
         (tmp_path / VALUE, None),
         (tmp_path, None),
         (None, VALUE),
+        (None, "BYTES"),
         (file, "KEY"),
     ]
     for given in wrong:
         with pytest.raises(UsageError) as caught:
-            given_secret(*given, {})
+            given_secret(*given, {"BYTES": f"{VALUE}\udcff"})
         assert VALUE not in str(caught.value)
         assert json.dumps(str(caught.value))
+
+
+def test_another_deploy_before_a_variable_is_deployed(taken, world, web, server):
+    """A deploy goes live after the plan was made: deploying what was live then would undo it. Nothing is set, nothing deployed."""
+    world.push(web, "c-1")
+    options = {"arguments": ("KEY",), "value": Secret(VALUE), "deploy_now": True}
+    _, report = taken(SET_ENVIRONMENT_VARIABLE, lambda: world.push(web, "c-2"), **options)
+    assert (report.state, report.exit_code, world.variables[web]) == (State.REFUSED, 17, {})
+    assert "another deploy is live by now" in report.left[0]
+    assert [each["commit"]["id"] for each in world.deploys[web] if each["status"] == "live"] == ["c-2"]
+    assert asked(server, "PUT") == asked(server, "POST") == []
+
+
+def test_somebody_else_sets_the_variable_meanwhile(taken, world, web, server):
+    """The variable has another value than when the plan was made: it is somebody's, and stays."""
+    between = lambda: world.variables[web].update(KEY="theirs")  # noqa: E731
+    _, report = taken(SET_ENVIRONMENT_VARIABLE, between, arguments=("KEY",), value=Secret(VALUE))
+    assert (report.state, report.left) == (State.REFUSED, ("KEY has another value by now than when the plan was made",))
+    assert world.variables[web] == {"KEY": "theirs"}
+
+
+def test_a_rollback_is_verified_by_its_own_deploy(taken, world, web, server):
+    """Another deploy of the same commit is live at the end: that is not the rollback's."""
+    world.push(web, "c-1")
+    world.push(web, "c-2")
+
+    def serve(handler, answer):
+        if asked(server, "POST") and "status=live" in handler.path:
+            world.services[web]["autoDeploy"] = "yes"
+            world.push(web, "c-1")
+            world.services[web]["autoDeploy"] = "no"
+        real(handler, answer)
+
+    real, server.serve = server.serve, serve
+    _, report = taken(ROLL_BACK_DEPLOY)
+    assert (report.verified.holds, report.exit_code) == (False, 1)
+
+
+def test_a_deploy_on_its_way_is_named(context, world, web):
+    """A deploy that has not ended may become live after the rollback: the plan says so."""
+    world.push(web, "c-1")
+    world.push(web, "c-2")
+    assert len(ROLL_BACK_DEPLOY.prepare(context, Options()).plan.warnings) == 2
+    world._new_deploy(web, "new_commit", {"id": "c-3", "message": "Make c-3"}, "build_in_progress")
+    assert "another deploy is on its way" in ROLL_BACK_DEPLOY.prepare(context, Options()).plan.warnings[2]
+
+
+def test_a_rollback_that_is_interrupted_while_it_is_waited_for(context, world, web, log):
+    """Whoever interrupts the waiting has on the record, and reads, what was done: autodeploy is off, the deploy has begun."""
+    world.push(web, "c-1")
+    world.push(web, "c-2")
+    said = []
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    here = dataclasses.replace(context, sleep=interrupt, tell=said.append)
+    with pytest.raises(KeyboardInterrupt):
+        taking.take(ROLL_BACK_DEPLOY, ROLL_BACK_DEPLOY.prepare(here, Options()), here, log)
+    content = log.lines()[-1].content
+    assert content["changed"]["autodeploy"] == "off"
+    assert content["changed"]["deploy"].startswith("dep-")
+    assert "autodeploy" in said[-1]
+
+
+def test_a_rollback_of_a_rollback(taken, world, web, context, server):
+    """Where a rollback is live, the next one goes on behind the deploy it returned to; autodeploy, off already, is left so."""
+    for commit in ("c-1", "c-2", "c-3"):
+        world.push(web, commit)
+    assert [taken(ROLL_BACK_DEPLOY)[1].changed["revision"] for _ in range(2)] == ["c-2", "c-1"]
+    assert asked(server, "PATCH") == [f"/v1/services/{web}"]
+    with pytest.raises(UsageError, match="is not certain"):
+        ROLL_BACK_DEPLOY.prepare(context, Options())
