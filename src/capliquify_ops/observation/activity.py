@@ -9,7 +9,7 @@ from capliquify_ops.database import Session, load
 from capliquify_ops.model.errors import PrivilegeMissing
 
 PACKAGE = "capliquify_ops.observation"
-AT_MOST = 5_000
+AT_MOST, MOST_LOCKS = 5_000, 5_000
 """Sessions and locks read at most: a server that has more of them is read in part, and its answer says so."""
 LOCKS_OF_EACH = 200
 """Of one session: a backup holds a lock on every table of the fleet, and must not take the place of all others."""
@@ -65,7 +65,7 @@ class Activity:
     @property
     def is_cut(self) -> bool:
         """Whether there may be more sessions or locks than were read."""
-        return max(len(self.backends), len(self.locked)) >= AT_MOST
+        return len(self.backends) >= AT_MOST or len(self.locked) >= MOST_LOCKS
 
     def waits_s(self, backend: Backend) -> float:
         """Return for how long a session of this database has waited for a lock, 0 for one that does not.
@@ -97,7 +97,7 @@ def read_activity(session: Session) -> Activity:
     """Read sessions, and the locks of those in a transaction, within the open transaction."""
     backends = session.rows(load(PACKAGE, "sessions"), Backend, {"at_most": AT_MOST})
     pids = [each.pid for each in backends if each.transaction_s is not None and not each.is_own]
-    given = {"pids": pids, "of_each": LOCKS_OF_EACH, "at_most": AT_MOST}
+    given = {"pids": pids, "of_each": LOCKS_OF_EACH, "at_most": MOST_LOCKS}
     locked = session.rows(load(PACKAGE, "locked_relations"), Locked, given) if pids else []
     return Activity(tuple(backends), tuple(locked))
 

@@ -148,7 +148,7 @@ def test_the_work_of_others_is_no_slow_request(found, client, behind, superuser_
 def test_one_session_with_many_locks_hides_nobodys(found, client, behind, two, roles, monkeypatch, superuser_url):
     """A backup holds a lock on every table of the fleet: who blocks and who waits is told beside it, with the tenant."""
     monkeypatch.setattr(activity, "LOCKS_OF_EACH", 2)
-    monkeypatch.setattr(activity, "AT_MOST", 8)
+    monkeypatch.setattr(activity, "MOST_LOCKS", 8)
     backup, watcher = client(superuser_url), client(superuser_url, autocommit=True)
     query = (
         "SELECT c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace WHERE nspname = %s AND relkind = 'r'"
