@@ -221,7 +221,7 @@ def leaked(scene: Scene) -> Iterator[None]:
     """Three sessions of one program leave their transactions open, each in another tenant."""
     with contextlib.ExitStack() as held:
         for number in (1, 5, 6):
-            connection = held.enter_context(scene.connection())
+            connection = held.enter_context(contextlib.closing(scene.connection()))
             connection.execute(f"SELECT * FROM {quoted(scene.schema(number))}.products WHERE sku = 'secret-{number}'")
         time.sleep(1.2)  # as long as the limit of this configuration
         yield
