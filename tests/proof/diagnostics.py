@@ -235,7 +235,10 @@ def queued(scene: Scene) -> Iterator[None]:
         reader.execute(f"SELECT count(*) FROM {schema}.products")
         waiting = threading.Thread(target=_tried, args=(scene, f"ALTER TABLE {schema}.products ADD COLUMN late text"))
         waiting.start()
-        _until(scene, "SELECT count(*) > 2 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        _until(
+            scene,
+            "SELECT count(*) > 2 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND clock_timestamp() - query_start > '1.2 s'",
+        )
         yield
         with contextlib.suppress(psycopg.Error):
             reader.rollback()
@@ -266,7 +269,10 @@ def filled_pool(scene: Scene) -> Iterator[None]:
         busy.callback(stop.set)
         for _ in range(16):
             threading.Thread(target=_insists, args=(scene, stop, 1, "/api/products"), daemon=True).start()
-        _until(scene, "SELECT count(*) >= 9 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        _until(
+            scene,
+            "SELECT count(*) >= 9 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND clock_timestamp() - query_start > '1.2 s'",
+        )
         yield
         with contextlib.suppress(psycopg.Error):
             holder.rollback()
