@@ -274,13 +274,14 @@ def test_a_change_of_a_table_in_the_queue(place):
         with busy(repeating(place, slow, ["7"])):
             both = until(
                 lambda: place.found(lock_wait_s=1e-9, statement_mean_ms=0.3),
-                lambda found: [cause.name for cause in found.causes] == ["change of a table in the queue", "missing index"],
+                lambda found: [cause.name for cause in found.causes][:2] == ["change of a table in the queue", "missing index"],
             )
         root.execute("COMMIT")
         for each in threads:
             each.join(20)
-        [cause] = found.causes
-        assert cause.name == "change of a table in the queue"
+        # Beside it may stand what the server is short of, which other tests on it cause.
+        [cause] = [each for each in found.causes if "lock" in each.name or "queue" in each.name]
+        assert (cause, cause.name) == (found.causes[0], "change of a table in the queue")
         assert (cause.tenants, cause.level) == ((HOSTILE,), Level.L2)
         assert "3 sessions must wait" in cause.why
         assert "2 of them wait behind a change" in cause.why

@@ -5,6 +5,7 @@ import dataclasses
 import os
 import signal
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -166,3 +167,18 @@ def test_causes_of_what_was_seen(rows, names):
     causes = explain(rows)
     assert [cause.name for cause in causes] == names
     assert all(cause.why.endswith(".") and cause.next_command and cause.evidence for cause in causes)
+
+
+class Ahead(SystemClock):
+    """A clock that is a minute and a half ahead of the server's."""
+
+    def now(self):
+        return super().now() + timedelta(seconds=90)
+
+
+def test_clocks_that_are_apart_are_said(target):
+    """Times of two machines are not compared in silence: the answer says by how much they are apart; a second is nothing."""
+    for clock, is_said in ((Ahead(), True), (SystemClock(), False)):
+        [diagnosis] = diagnose(Inquiry(target, load_settings(environment={}).limits, clock, dice), [service_down.NAME])
+        [database] = [source for source in diagnosis.sources if source.name == service_down.DATABASE]
+        assert ("its clock is 90 s behind this machine's" in database.says) is is_said
