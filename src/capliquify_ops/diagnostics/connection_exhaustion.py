@@ -9,9 +9,9 @@ from capliquify_ops.configuration import Limits
 from capliquify_ops.database import Session, load
 from capliquify_ops.diagnostics import connection_exhaustion_pools as pools
 from capliquify_ops.diagnostics.connection_exhaustion_pools import POOLER, pooler_question
-from capliquify_ops.diagnostics.error_rate_database import known_names
 from capliquify_ops.diagnostics.inquiry import Answers, Asked, Inquiry, Issue, Questions, value_of
 from capliquify_ops.diagnostics.shared_questions import METRICS, metrics_question
+from capliquify_ops.diagnostics.tenant_names import known_names
 from capliquify_ops.diagnostics.wording import age, end_blocker, sessions, statement, whose
 from capliquify_ops.integrity.capacity_rows import Connections
 from capliquify_ops.model.diagnosis import Cause

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from capliquify_ops.database import Session
-from capliquify_ops.diagnostics.error_rate_database import growth_between, read_counters, read_names
+from capliquify_ops.diagnostics.error_rate_database import growth_between, read_counters
 from capliquify_ops.diagnostics.error_rate_explain import explain
 from capliquify_ops.diagnostics.error_rate_release import (
     Release,
@@ -36,6 +36,7 @@ from capliquify_ops.diagnostics.shared_questions import (
     render_question,
     traffic_of,
 )
+from capliquify_ops.diagnostics.tenant_names import read_names
 from capliquify_ops.integrations.clerk import MINUTE, RateState
 from capliquify_ops.integrations.sentry import DAY, TWO_HOURS
 from capliquify_ops.integrations.sentry_records import Series

@@ -1,15 +1,10 @@
-"""What the database itself counts of errors, as it grows between two reads, and the names of its tenants."""
+"""What the database itself counts of errors, as it grows between two reads."""
 
 from dataclasses import dataclass
 
-from capliquify_ops.configuration import Target
 from capliquify_ops.database import Session, load
-from capliquify_ops.integrity.registry_access import require_registry
-from capliquify_ops.model.errors import ConfigurationInvalid, PrivilegeMissing, StatementFailed
-from capliquify_ops.tenants.registry_columns import fill_registry
 
 PACKAGE = "capliquify_ops.observation"
-MOST_TENANTS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +41,6 @@ def read_counters(session: Session) -> tuple[Counters, str]:
         [found] = session.rows(load(PACKAGE, "database_errors"), Counters)
     days = "" if found.counted_s is None else f" in {found.counted_s / 86400:.1f} days"
     return found, f"{found.deadlocks} deadlocks, {found.rollbacks} of {found.commits + found.rollbacks} rolled back{days}"
-
-
-def read_names(session: Session, target: Target) -> tuple[frozenset[str], str]:
-    """Read the schemas that the registry names, within a transaction of its own. Raises PrivilegeMissing."""
-    registry = target.profile.registry
-    with session.transaction():
-        require_registry(session, registry, target.roles.owner)
-        query = fill_registry(load(PACKAGE, "database_errors_tenants").text, registry)
-        found = session.rows(query, str, {"at_most": MOST_TENANTS})
-    return frozenset(found), f"{len(found)} names"
-
-
-def known_names(session: Session, target: Target) -> tuple[frozenset[str], str]:
-    """Read the same where it is of help and no condition: no name, and why, where the registry cannot be read."""
-    try:
-        return read_names(session, target)
-    except (PrivilegeMissing, StatementFailed, ConfigurationInvalid) as fault:
-        return frozenset(), f"which schemas are tenants' is not known: {fault.what}"
 
 
 def growth_between(before: Counters | None, after: Counters | None) -> Growth | None:

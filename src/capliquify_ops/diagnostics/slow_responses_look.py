@@ -6,15 +6,16 @@ from capliquify_ops.database import Session, load, quoted
 from capliquify_ops.diagnostics.inquiry import Inquiry
 from capliquify_ops.diagnostics.slow_responses_now import Slowness
 from capliquify_ops.diagnostics.slow_responses_suspects import Plans, Since, Suspect, Tables, names_of, suspects_of
+from capliquify_ops.diagnostics.tenant_names import known_names
 from capliquify_ops.diagnostics.wording import age
 from capliquify_ops.integrity.registry_access import require_registry
-from capliquify_ops.model.errors import ConfigurationInvalid, OpsError, PrivilegeMissing, StatementFailed
+from capliquify_ops.model.errors import OpsError, PrivilegeMissing, StatementFailed
 from capliquify_ops.observation import statements
 from capliquify_ops.observation.activity import PACKAGE
 from capliquify_ops.observation.plans import Plan, read_plan
 from capliquify_ops.observation.pressure import Pressure, pressure_between, read_pressure
 from capliquify_ops.observation.statements import SHARES_IDS_FROM, Access, Statistics, by_time, folded_lines, growth, read_texts
-from capliquify_ops.observation.tables import missing_indexes, read_indexes, read_tables, read_tenants
+from capliquify_ops.observation.tables import missing_indexes, read_indexes, read_tables
 from capliquify_ops.tenants.registry_columns import fill_registry
 
 PLANNED = 2
@@ -52,7 +53,7 @@ class Look:
         """Read statements and pressure again, `watch_s` after the first time."""
         clock = self._inquiry.clock
         time.sleep(max(0.0, self._started + self._inquiry.watch_s - clock.monotonic()))
-        tenants, note = self._tenants(session)
+        tenants, says = known_names(session, self._inquiry.target)
         with session.transaction():
             over_s = clock.monotonic() - self._started
             pressure = pressure_between(self._pressure, read_pressure(session)) if self._pressure else None
@@ -61,6 +62,7 @@ class Look:
                 found = self._counted(session, *self._before, found)
         self._since = found
         busiest = f", most time: {found.lines[0].text[:80]}" if found.lines else ""
+        note = "" if tenants else f"; {says}"
         return found, f"{sum(line.calls for line in found.lines)} calls in {over_s:.1f} s{busiest}{note}"
 
     def tables(self, session: Session) -> tuple[Tables, str]:
@@ -110,15 +112,6 @@ class Look:
         lacking = {(each.table, schema) for each in self._tables.missing for schema in each.schemas}
         by_size = sorted(own, key=lambda each: ((each.name, each.schema) not in lacking, -each.rows, each.schema))
         return next(iter(suspect.schemas), by_size[0].schema if by_size else "")
-
-    def _tenants(self, session: Session) -> tuple[frozenset[str], str]:
-        registry = self._inquiry.target.profile.registry
-        try:
-            with session.transaction():
-                require_registry(session, registry, self._inquiry.target.roles.owner)
-                return read_tenants(session, fill_registry(load(PACKAGE, "table_tenants").text, registry)), ""
-        except (PrivilegeMissing, StatementFailed, ConfigurationInvalid):
-            return frozenset(), f"; the registry {registry.table} cannot be read, so no tenant's name is known"
 
     def _counted(self, session: Session, access: Access, before: Statistics, found: Since) -> Since:
         after = statements.read_statistics(session, access, self._inquiry.target.roles.app)

@@ -9,7 +9,6 @@ from capliquify_ops.database import Session, quoted
 from capliquify_ops.database.connect import Query
 from capliquify_ops.observation.statements import unquoted
 
-MOST_TENANTS = 100_000
 MOST_NAMES = 4
 """Names of tables that are looked at: one name is a table of every tenant."""
 BIGGEST = 8
@@ -77,11 +76,6 @@ def table_names(text: str) -> tuple[str, ...]:
     """Return the names of tables that a folded statement speaks of, without their schemas."""
     named = (name for match in _FROM.finditer(text) for name in (match[1], *_NEXT.findall(match[2])))
     return tuple(dict.fromkeys(unquoted(_PARTS.findall(name)[-1]) for name in named))
-
-
-def read_tenants(session: Session, query: Query) -> frozenset[str]:
-    """Read the tenants' schemas by the filled statement table_tenants, within the open transaction."""
-    return frozenset(session.rows(query, str, {"at_most": MOST_TENANTS}))
 
 
 def read_tables(

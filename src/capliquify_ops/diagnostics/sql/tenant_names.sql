@@ -1,9 +1,9 @@
--- name: database_errors_tenants
+-- name: tenant_names
 -- needs: SELECT on the registry table
 -- since: 14
 -- params: at_most int
 -- schemas: registry
--- why: the names of tenants' schemas, by which texts of errors are counted by tenant
+-- why: the names by which statements, locks and texts of errors speak of tenants
 SELECT t.schema_name::text AS name
 FROM :"registry_schema".:"registry_table" AS t
 WHERE t.schema_name IS NOT NULL
