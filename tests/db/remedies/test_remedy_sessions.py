@@ -211,6 +211,23 @@ def test_everything_is_looked_at_again(client, lives, context, roles):
     assert not lives(leak)
 
 
+def test_a_role_that_became_mighty_since_is_left_alone(client, somebody, superuser_url, context):
+    """What was an ordinary role when the plan was made may be a superuser's or a replicating one when it is done: looked at again."""
+    name, url = somebody()
+    leak = idle(client(url))
+    with (
+        signaller(context().target, name) as (session, me),
+        psycopg.connect(superuser_url.reveal(), autocommit=True) as superuser,
+    ):
+        with looking(session, me):
+            [one] = session.rows(load("capliquify_ops.remedies", "session_by_pid"), Found, {"pid": pid_of(leak)})
+        for rights, why in (("SUPERUSER", "its role is a superuser"), ("NOSUPERUSER REPLICATION", "its role replicates")):
+            superuser.execute(f'ALTER ROLE "{name}" {rights}')
+            assert send(session, me, Signal(one, TERMINATE)).says == why
+        superuser.execute(f'ALTER ROLE "{name}" NOREPLICATION')
+        assert send(session, me, Signal(one, TERMINATE)).says == "ended", "it lived until then, and was as it had been"
+
+
 def test_our_own_session_is_never_ended(context, superuser_url):
     """The statement does not end the session that it runs in, whatever it is told to."""
     with signaller(context().target, context().target.roles.app) as (session, me):
