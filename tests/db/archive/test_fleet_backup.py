@@ -80,8 +80,16 @@ def test_stopping_to_listen_stops_the_workers(fleet, access, tmp_path, workers):
 def _programs(pid=None):
     """The workers of a process: children belong to the thread that started them."""
     tasks = Path(f"/proc/{pid or os.getpid()}/task").glob("*/children")
-    children = [child for task in tasks for child in task.read_text().split()]
-    return [int(child) for child in children if b"backup_worker" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    children = [child for task in tasks for child in _bytes(task).decode().split()]
+    return [int(child) for child in children if b"backup_worker" in _bytes(Path(f"/proc/{child}/cmdline"))]
+
+
+def _bytes(path):
+    """What /proc says of a thread or process, empty when it has ended since it was listed."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def test_a_killed_worker_is_one_outcome(fleet, access, tmp_path):
