@@ -6,7 +6,7 @@ import tomllib
 import pytest
 
 CHECK_PACKAGES = ("integrity", "diagnostics", "isolation", "load")
-TABLES = ("scenarios", "controls")
+TABLES = ("scenarios", "controls", "families")
 
 
 def _markers(folder):
@@ -31,12 +31,12 @@ def planned(root):
 
 @pytest.fixture(scope="module")
 def rows(root):
-    """The rows of the two tables of the isolation package, by check id."""
+    """The rows of the three tables of the isolation package, by check id."""
     folder = root / "src/capliquify_ops/isolation"
     found = {}
     for table in TABLES:
         document = tomllib.loads((folder / f"{table}.toml").read_text())
-        for row in next(iter(document.values())):
+        for row in document[table]:
             found[row["check"]] = row | {"table": table}
     return found
 
@@ -104,14 +104,14 @@ def test_every_page_is_of_a_check(root, marked):
 
 
 def test_rows_are_marked_in_security_or_readiness(rows, marked):
-    """Scenarios and controls are rows of a table, each with one test; the table and the suites name the same checks."""
-    stems = {stem for stem, _, _ in marked if stem.startswith(("int_", "sec_"))}
+    """Scenarios, controls and families are rows of a table, each with one test; the table and the suites name the same checks."""
+    stems = {stem for stem, _, _ in marked if stem.startswith(("int_", "sec_", "iso_"))}
     assert stems == set(rows)
     assert sum(row["table"] == "scenarios" for row in rows.values()) == 18
     assert sum(row["table"] == "controls" for row in rows.values()) == 20
 
 
 def test_every_row_is_explained(root, rows):
-    """Each scenario and control is named on its table's page."""
+    """Each scenario, control and family is named on its table's page."""
     for check, row in rows.items():
         assert check in (root / f"docs/reference/checks/{row['table']}.md").read_text(), check

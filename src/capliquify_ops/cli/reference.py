@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Iterable
 from json import dumps
 from pathlib import Path
 from types import FrameType
@@ -12,6 +13,7 @@ import typer
 from capliquify_ops.cli.options import AsJson, ConfigFile, TargetName, target_of
 from capliquify_ops.cli.output import document, note
 from capliquify_ops.configuration import Target
+from capliquify_ops.configuration.nearest import nearest
 from capliquify_ops.configuration.system import SystemClock
 from capliquify_ops.model.errors import ConfigurationInvalid, UsageError
 from capliquify_ops.preflight.addresses import require_loopback
@@ -23,14 +25,23 @@ LARGEST_PORT = 65_535
 def serve(
     port: Annotated[int, typer.Option(min=0, max=LARGEST_PORT, help="Port of the service; 0 takes a free one.")] = 0,
     workers: Annotated[int, typer.Option(min=1, max=8, help="Worker processes of the service.")] = 1,
+    defect: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Switch a defect on, to see what finds it. May be repeated.")
+    ] = None,
+    twin: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Switch on what is right and looks wrong. May be repeated.")
+    ] = None,
+    serials: Annotated[bool, typer.Option("--serials", help="Tenants also have a table whose ids are serial numbers.")] = False,
 ) -> None:
     """Serve until interrupted. Prints one JSON line when it is ready; its `config` is a TOML with the target `running`."""
     from capliquify_ops.reference import stack  # noqa: PLC0415  # needs the extra
+    from capliquify_ops.reference.service.switches import DEFECTS, TWINS  # noqa: PLC0415  # likewise
 
+    switches = (*_known("defect", defect, DEFECTS), *_known("twin", twin, TWINS))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
-        with stack.start(port=port, workers=workers) as running:
+        with stack.start(port=port, workers=workers, switches=switches, serials=serials) as running:
             names = ("base_url", "database_url", "operator_url", "metrics_url", "config")
             sys.stdout.write(dumps({name: str(getattr(running, name)) for name in names}) + "\n")
             sys.stdout.flush()
@@ -40,6 +51,13 @@ def serve(
         note("stopped")
     except ModuleNotFoundError as error:
         raise _extra(error) from None
+
+
+def _known(what: str, given: list[str] | None, known: Iterable[str]) -> list[str]:
+    for name in given or []:
+        if name not in known:
+            raise UsageError(f"There is no {what} {name!r}.", hint=nearest(name, list(known)))
+    return given or []
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The two tables: 18 scenarios and 20 controls, each with its check id, severity and measuring function."""
+"""The three tables: 18 scenarios, 20 controls and the families, each with its check id, severity and measuring function."""
 
 import tomllib
 from dataclasses import dataclass
@@ -13,12 +13,13 @@ from capliquify_ops.model.outcome import Severity
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One row of a table. `measure` is `module.function` of this package, "" where this version measures nothing."""
+    """One row of a table. `measure` is `module.function` of this package. `is_quick`: also part of a quick audit."""
 
     id: str
     check: CheckId
     severity: Severity
     measure: str
+    is_quick: bool = True
 
 
 @cache
@@ -33,6 +34,12 @@ def scenarios() -> tuple[Control, ...]:
     return _table("scenarios")
 
 
+@cache
+def families() -> tuple[Control, ...]:
+    """Return the families of attacks, in their order."""
+    return _table("families")
+
+
 def named(check: str, table: tuple[Control, ...]) -> Control:
     """Return one row by its check id. Raises UsageError for an unknown one."""
     for row in table:
@@ -44,4 +51,13 @@ def named(check: str, table: tuple[Control, ...]) -> Control:
 def _table(name: str) -> tuple[Control, ...]:
     text = resources.files("capliquify_ops.isolation").joinpath(f"{name}.toml").read_text(encoding="utf-8")
     rows = tomllib.loads(text)[name]
-    return tuple(Control(row["id"], check_id(row["check"]), Severity(row["severity"]), row.get("measure", "")) for row in rows)
+    return tuple(
+        Control(
+            row["id"],
+            check_id(row["check"]),
+            Severity(row["severity"]),
+            row.get("measure", ""),
+            row.get("depth", "quick") == "quick",
+        )
+        for row in rows
+    )

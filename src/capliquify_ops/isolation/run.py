@@ -1,27 +1,34 @@
-"""Runs one scenario or control: measure, then judge. What could not be asked becomes part of what is judged."""
+"""Runs one scenario, control or family: measure, then judge. What could not be asked becomes part of what is judged."""
 
+import dataclasses
 import importlib
 from collections.abc import Callable
 from contextlib import closing
 
-from capliquify_ops.isolation.catalogue import Control, controls, named, scenarios
+from capliquify_ops.isolation.catalogue import Control, controls, families, named, scenarios
 from capliquify_ops.isolation.judge import judge
 from capliquify_ops.isolation.probe import Probe, Probes, untried
 from capliquify_ops.isolation.world_model import World
-from capliquify_ops.model.errors import OpsError, UsageError
+from capliquify_ops.model.errors import OpsError
 from capliquify_ops.model.finding import Evidence, Finding, Subject, SubjectKind
+from capliquify_ops.model.outcome import Grade, Outcome
 
 Measure = Callable[[World], Probes]
 
 
 def run_control(check: str, world: World) -> Finding:
-    """Measure one of the 20 security controls. Raises UsageError for one that this version does not measure."""
+    """Measure one of the 20 security controls."""
     return _run(named(check, controls()), world)
 
 
 def run_scenario(check: str, world: World) -> Finding:
     """Measure one of the 18 integration scenarios."""
     return _run(named(check, scenarios()), world)
+
+
+def run_family(check: str, world: World) -> Finding:
+    """Measure one family of attacks. One that a quick audit leaves out is inconclusive there."""
+    return _run(named(check, families()), world)
 
 
 def probes_of(measure: Measure, world: World) -> tuple[Probe, ...]:
@@ -42,16 +49,42 @@ def probes_of(measure: Measure, world: World) -> tuple[Probe, ...]:
 
 
 def _run(control: Control, world: World) -> Finding:
-    if not control.measure:
-        raise UsageError(f"{control.id} is not measured by this version.")
+    """Measure once, and again where it failed without proof: what is not seen a second time is not held against a service."""
+    if reason := world.profile.not_applicable.get(control.check, ""):
+        return _not_applicable(control, world, reason)
+    if world.depth == "quick" and not control.is_quick:
+        return judge(
+            (untried(control.id, "it is left out of a quick audit; run it with --depth full"),), *_about(control, world, 0)
+        )
+    finding = _measured(control, world)
+    if finding.outcome is not Outcome.FAILING or finding.grade is Grade.PROOF:
+        return finding
+    again = _measured(control, world)
+    if again.outcome is Outcome.FAILING:
+        return again
+    why = f"Seen once of two times, so it is not held against the service: {finding.why}"
+    return dataclasses.replace(finding, outcome=Outcome.INCONCLUSIVE, why=why, grade=None, escalation=None)
+
+
+def _measured(control: Control, world: World) -> Finding:
     module, function = control.measure.split(".")
     measure: Measure = getattr(importlib.import_module(f"capliquify_ops.isolation.{module}"), function)
-    start, since = world.clock.now(), world.clock.monotonic()
+    since = world.clock.monotonic()
     probes = probes_of(measure, world)
+    return judge(probes, *_about(control, world, world.clock.monotonic() - since))
+
+
+def _not_applicable(control: Control, world: World, reason: str) -> Finding:
+    finding = judge((), *_about(control, world, 0))
+    why = f"The profile {world.profile.name!r} declares it not applicable: {reason}"
+    return dataclasses.replace(finding, outcome=Outcome.NOT_APPLICABLE, why=why, witness=None)
+
+
+def _about(control: Control, world: World, elapsed_s: float) -> tuple[Control, Subject, Evidence]:
     evidence = Evidence(
         asked=control.measure,
         of=world.target.base_url,
-        at=start.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        elapsed_ms=round((world.clock.monotonic() - since) * 1000, 1),
+        at=world.clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        elapsed_ms=round(elapsed_s * 1000, 1),
     )
-    return judge(probes, control, Subject(SubjectKind.SERVICE, world.target.name), evidence)
+    return control, Subject(SubjectKind.SERVICE, world.target.name), evidence

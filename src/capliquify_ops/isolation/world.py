@@ -52,7 +52,15 @@ KINDS = (
 
 @contextmanager
 def build_world(
-    target: Target, tokens: TokenSource, run: str, clock: Clock, *, tenant_a: str | None = None, tenant_b: str | None = None
+    target: Target,
+    tokens: TokenSource,
+    run: str,
+    clock: Clock,
+    *,
+    tenant_a: str | None = None,
+    tenant_b: str | None = None,
+    depth: str = "full",
+    seed: int = 0,
 ) -> Iterator[World]:
     """Make tenants, people and planted rows, and remove them at the end; `leftovers` then names what stayed.
 
@@ -66,7 +74,7 @@ def build_world(
     with Client(target.base_url, connections=CONNECTIONS) as client, ExitStack() as removals:
         pace = Pace(target.profile.rate_limit, clock, time.sleep)
         caller = Caller(client, Wallet(tokens, clock), pace, target.profile.organization_header, run, sleep=time.sleep)
-        world = World(target, run, clock, caller)
+        world = World(target, run, clock, caller, depth=depth, seed=seed)
         removals.callback(_forget, world, tokens)
         _tenants(world, removals, tenant_a, tenant_b)
         _people(world)
@@ -109,13 +117,15 @@ def _throwaway(world: World) -> None:
     target = world.target
     with operator(target.changing_url(), "audit tenants", pooled=target.pooled) as session:
         for kind in KINDS:
-            new = _new(world.run, kind, world.random(16))
+            new = _new(world, kind)
             made = create(session, target.roles, new, actor=ACTOR, run=world.run)
             world.tenants[kind.key] = _audit_tenant(kind.key, made)
 
 
-def _new(run: str, kind: TenantKind, noise: bytes) -> NewTenant:
+def _new(world: World, kind: TenantKind) -> NewTenant:
+    run, noise = world.run, world.random(16)
     owner = _person(run, kind.key, "owner", f"org_{run}_{kind.key}")
+    schema, _, function = world.profile.provision.removeprefix("function:").rpartition(".")
     return NewTenant(
         id=TenantId(uuid.UUID(bytes=noise, version=4)),
         slug=f"audit-{run}-{kind.key}",
@@ -125,6 +135,7 @@ def _new(run: str, kind: TenantKind, noise: bytes) -> NewTenant:
         status="active",
         owner=FirstUser(owner.user_id, owner.email, "Audit Owner"),
         company=f"Audit company {kind.key}",
+        provision=(schema or "public", function),
     )
 
 

@@ -48,6 +48,7 @@ class World:
     """Tenants, people and plants of one run.
 
     `missing` says why a tenant or person is not there, `leftovers` what could not be removed; `random` gives random bytes.
+    `depth` is quick or full; `seed` is what the plans of this audit are drawn from, so that one can be run again.
     """
 
     target: Target
@@ -60,6 +61,8 @@ class World:
     plants: list[Plant] = field(default_factory=list)
     leftovers: list[str] = field(default_factory=list)
     is_throwaway: bool = False
+    depth: str = "full"
+    seed: int = 0
     random: Callable[[int], bytes] = os.urandom
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
@@ -95,6 +98,16 @@ class World:
         if name not in self.profile.routes:
             raise CannotTell(f"The profile {self.profile.name!r} has no [routes.{name}].")
         return self.profile.routes[name]
+
+    def surface(self, name: str) -> list[Route]:
+        """Return the routes of a surface. Raises CannotTell where the profile neither has one nor says why there is none."""
+        found = self.profile.surface(name)
+        if not found and name not in self.profile.not_applicable:
+            raise CannotTell(
+                f"The profile {self.profile.name!r} names no route of the surface {name}, and does not say that there is none.",
+                hint=f'Give a route surface = {name!r}, or say why there is none: [not_applicable] {name} = "...".',
+            )
+        return found
 
     def routes(self, method: str, *, with_id: bool = False) -> list[Route]:
         """Return the tenant routes that take a method, those of single rows or the others."""

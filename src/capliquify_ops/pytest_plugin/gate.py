@@ -56,7 +56,9 @@ def _open(config: pytest.Config) -> "Gate":
     store = Store(settings.evidence_dir)
     store.prepare()
     chosen = settings.target(option.target, observing=False)
-    gate = Gate(settings, store, (option.tenant_a, option.tenant_b), config.get_terminal_writer().line)
+    gate = Gate(
+        settings, store, Audit(option.tenant_a, option.tenant_b, option.depth, option.seed), config.get_terminal_writer().line
+    )
     redact_terminal(config, lambda text: gate.store.redactor.text(text))  # noqa: PLW0108  # the redactor is replaced on opening
     try:
         gate.open(chosen)
@@ -66,21 +68,29 @@ def _open(config: pytest.Config) -> "Gate":
     return gate
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Audit:
+    """What the options say of the security audit: two existing tenants, if any, how deep it goes, what plans are drawn from."""
+
+    tenant_a: str | None
+    tenant_b: str | None
+    depth: str
+    seed: int
+
+
 class Gate:
     """Writes a record for each checked test of one pytest run and concludes with the decision."""
 
     target: Target
     ref: TargetRef
 
-    def __init__(
-        self, settings: Settings, store: Store, given: tuple[str | None, str | None], say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, settings: Settings, store: Store, audit: Audit, say: Callable[[str], None]) -> None:
         self.settings = settings
         self.store = store
         self.clock = SystemClock()
         self.run = new_run()
         self.decision: Decision | None = None
-        self._given = given
+        self._audit = audit
         self._say = say
         self._report: Path | None = None
         self._stack: AbstractContextManager[object] | None = None
@@ -212,8 +222,7 @@ class Gate:
     def world(self) -> Iterator[World]:
         """Build the throwaway tenants that the audit needs."""
         self._require_tenants()
-        tenant_a, tenant_b = self._given
-        with build_world(self.target, self._tokens(), self.run, self.clock, tenant_a=tenant_a, tenant_b=tenant_b) as built:
+        with build_world(self.target, self._tokens(), self.run, self.clock, **dataclasses.asdict(self._audit)) as built:
             yield built
         for left in built.leftovers:
             self._say(f"not removed: {left}")
@@ -238,7 +247,7 @@ class Gate:
             raise NotRun(str(error)) from None
         if not target.base_url:
             raise NotRun(f"target {target.name!r} has no base_url: only its database half is measured")
-        if target.operator_url is None and None in self._given:
+        if target.operator_url is None and None in (self._audit.tenant_a, self._audit.tenant_b):
             raise NotRun(f"target {target.name!r} has no operator URL; give --tenant-a and --tenant-b, or configure one")
         if not target.identity.provider:
             raise NotRun(f"target {target.name!r} has no [identity], so no session tokens can be had")

@@ -25,6 +25,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--evidence-dir", metavar="DIR", help="where records and the report go; default: .readiness")
     group.addoption("--tenant-a", metavar="SLUG", help="an existing test tenant, where no operator URL is configured")
     group.addoption("--tenant-b", metavar="SLUG", help="another existing test tenant")
+    group.addoption(
+        "--depth", choices=("quick", "full"), default="full", help="of the security audit: quick leaves the slower families out"
+    )
+    group.addoption("--seed", type=int, default=0, help="what the audit's plans are drawn from; reports print it; default: 0")
 
 
 def pytest_configure(config: pytest.Config) -> None:

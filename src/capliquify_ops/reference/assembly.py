@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 from capliquify_ops.reference import credentials, run_folder, target_file
 from capliquify_ops.reference.credentials import Credentials
@@ -44,10 +45,12 @@ class Assembly:
         urls = _urls(folder, people, cluster.port)
         if services:
             members["service"] = services.start_service(folder, self._family, urls["app"], urls["operator"], people.roles.owner)
-        prepare_database(urls["superuser"], people.roles, product=self._options.product)
+        prepare_database(urls["superuser"], people.roles, product=self._options.product, serials=self._options.serials)
         if services:
             services.await_answers(members["identity"], members["service"])
-        return _described(folder, people, urls, services, members)
+        profile = "reference_serials" if self._options.serials else "reference"
+        config = target_file.write(folder, people.roles, urls, base_url=services.base_url if services else "", profile=profile)
+        return _described((folder, config), people, urls, services, members)
 
     def down(self) -> None:
         """End every process, let go of ports and user id, remove the folder."""
@@ -74,16 +77,17 @@ def _urls(folder: run_folder.RunFolder, people: Credentials, port: int) -> Mappi
 
 
 def _described(
-    folder: run_folder.RunFolder,
+    files: tuple[run_folder.RunFolder, Path],
     people: Credentials,
     urls: Mapping[str, str],
     services: Services | None,
     members: Mapping[str, Member],
 ) -> Description:
+    folder, config = files
     base_url = services.base_url if services else ""
     return Description(
         run_folder=folder.path,
-        config=target_file.write(folder, people.roles, urls["observer"], urls["operator"], base_url),
+        config=config,
         roles=people.roles,
         database_url=urls["observer"],
         operator_url=urls["operator"],

@@ -28,16 +28,20 @@ def make_roles(superuser_url: str, credentials: Credentials) -> None:
         session.outside_transaction(fill('CREATE DATABASE :"database" OWNER :"owner"', _names(roles) | {"database": DATABASE}))
 
 
-def prepare_database(superuser_url: str, roles: Roles, *, product: bool) -> None:
-    """Install statistics of statements and, with `product`, the product and the service's own schema."""
+def prepare_database(superuser_url: str, roles: Roles, *, product: bool, serials: bool = False) -> None:
+    """Install statistics of statements and, with `product`, the product and the service's own schema.
+
+    `serials`: also what makes tenants with a table of serial ids.
+    """
     with operator(Secret(superuser_url), "embedded database", limits=_LIMITS) as session:
         with session.transaction():
             session.script(fill("CREATE EXTENSION pg_stat_statements SCHEMA public", {}))
         if product:
             install(session, roles)
-            service = files("capliquify_ops.reference.service").joinpath("schema.sql").read_text(encoding="utf-8")
-            with session.transaction():
-                session.script(fill('SET LOCAL ROLE :"owner";\n' + service, _names(roles)))
+            for name in ("schema.sql", "surfaces.sql", *(["serials.sql"] if serials else [])):
+                service = files("capliquify_ops.reference.service").joinpath(name).read_text(encoding="utf-8")
+                with session.transaction():
+                    session.script(fill('SET LOCAL ROLE :"owner";\n' + service, _names(roles)))
 
 
 def _names(roles: Roles) -> dict[str, str]:

@@ -57,6 +57,7 @@ class Services:
             "keys_file": str(folder.path / keys.PUBLIC),
             "identity_url": self.identity_url,
             "access_log": str(folder.path / "access.log"),
+            "switches": ",".join(self._options.switches),
         }
         values |= self._options.service_settings
         return _start(folder, family, "service", values, _PACKAGE, *self._options.service_arguments)

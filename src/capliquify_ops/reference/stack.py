@@ -63,6 +63,8 @@ def start(
     service_settings: Mapping[str, str | int | float] = _NOTHING,
     service_arguments: tuple[str, ...] = (),
     base: Path | None = None,
+    switches: tuple[str, ...] = (),
+    serials: bool = False,
 ) -> Stack:
     """Start an embedded stack and return it when it answers; the options are those of `stack_protocol.Options`.
 
@@ -81,6 +83,8 @@ def start(
         service_settings=service_settings,
         service_arguments=service_arguments,
         base=base,
+        switches=switches,
+        serials=serials,
     )
     with tempfile.TemporaryFile() as complaints:
         supervisor = subprocess.Popen(

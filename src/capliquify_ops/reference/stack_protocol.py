@@ -19,7 +19,8 @@ class Options:
 
     `service`: with identity process and reference service, or PostgreSQL alone. `port` 0: any. `postgres_bin`: programs
     other than the wheel's. `product`: whether the shared tables and functions are installed. `postgres_settings` lie over
-    the server's configuration, `service_settings` over the service's; `service_arguments` go to its command line.
+    the server's configuration, `service_settings` over the service's; `service_arguments` go to its command line. `switches`
+    are names of defects and twins (reference/service/switches.py). `serials`: each tenant also has a table of serial ids.
     `base`: the folder in which the run's folder is made, where the usual places do not do; in /dev/shm a large fleet is
     removed in seconds.
     """
@@ -34,6 +35,8 @@ class Options:
     service_settings: Mapping[str, str | int | float] = field(default_factory=lambda: _NO_SETTINGS)
     service_arguments: tuple[str, ...] = ()
     base: Path | None = None
+    switches: tuple[str, ...] = ()
+    serials: bool = False
 
     def to_line(self) -> str:
         """Return the options as one line of JSON."""
@@ -46,7 +49,7 @@ class Options:
         values = json.loads(line)
         for name in ("postgres_bin", "base"):
             values[name] = Path(values[name]) if values[name] else None
-        return cls(**values | {"service_arguments": tuple(values["service_arguments"])})
+        return cls(**values | {name: tuple(values[name]) for name in ("service_arguments", "switches")})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,17 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.reference.run_folder import RunFolder
 
 
-def write(folder: RunFolder, roles: Roles, observer_url: str, operator_url: str, base_url: str) -> Path:
+def write(folder: RunFolder, roles: Roles, urls: Mapping[str, str], *, base_url: str, profile: str) -> Path:
     """Write the connection strings into files and a configuration that names them; return the configuration's path."""
-    observer = folder.write("observer.url", observer_url + "\n")
-    operator = folder.write("operator.url", operator_url + "\n")
+    observer = folder.write("observer.url", urls["observer"] + "\n")
+    operator = folder.write("operator.url", urls["operator"] + "\n")
     lines = [
         "[targets.running]",
         'class = "loopback"',
@@ -19,7 +20,7 @@ def write(folder: RunFolder, roles: Roles, observer_url: str, operator_url: str,
         f"operator_url_file = {_text(operator)}",
         f"app_role = {_text(roles.app)}",
         *([f"base_url = {_text(base_url)}"] if base_url else []),
-        'profile = "capliquify"',
+        f"profile = {_text(profile)}",
         "[targets.running.roles]",
         *(f"{name} = {_text(getattr(roles, name))}" for name in ("owner", "observer", "operator")),
     ]

@@ -27,7 +27,7 @@ _INSERT = (
     " CASE WHEN :'status' = 'trial' THEN pg_catalog.now() + :'trial'::interval END, d.max_users, d.max_entities, d.features"
     " FROM public.tier_defaults() AS d WHERE d.tier::text = :'tier'"
 )
-_PROVISION = "SELECT public.create_tenant_schema(:'id')"
+_PROVISION = """SELECT :"provision_schema".:"provision_function"(:'id')"""
 _SPEAK = "SELECT pg_catalog.set_config('app.tenant_id', :'id', true)"
 _INSERT_OWNER = (
     "INSERT INTO public.users (clerk_user_id, email, full_name, tenant_id, role)"
@@ -47,7 +47,10 @@ class FirstUser:
 
 @dataclass(frozen=True, slots=True)
 class NewTenant:
-    """What a tenant is created from. `id` is made by the caller; `schema_name` defaults to `tenant_` and the id's digits."""
+    """What a tenant is created from. `id` is made by the caller; `schema_name` defaults to `tenant_` and the id's digits.
+
+    `provision` is the function that makes the schema, from the tenant's id.
+    """
 
     id: TenantId
     slug: str
@@ -59,6 +62,7 @@ class NewTenant:
     schema_name: str = ""
     owner: FirstUser | None = None
     company: str = ""
+    provision: tuple[str, str] = ("public", "create_tenant_schema")
 
     def __post_init__(self) -> None:
         """Refuse what the database would refuse later, or would store as something else."""
@@ -139,7 +143,7 @@ def _acts(new: NewTenant) -> tuple[Act, ...]:
     one = {"id": str(new.id), "schema": new.schema}
     acts = [
         registration(new),
-        Act(f"create the schema {new.schema} with the tenant tables", _PROVISION, one),
+        Act(f"create the schema {new.schema} with the tenant tables", _PROVISION, one | _provision(new)),
     ]
     if new.owner:
         user = {"user": new.owner.clerk_user_id, "email": new.owner.email, "name": new.owner.full_name or ""}
@@ -148,6 +152,10 @@ def _acts(new: NewTenant) -> tuple[Act, ...]:
     if new.company:
         acts.append(Act(f"insert the first company {new.company}", _INSERT_COMPANY, {**one, "name": new.company}, rows=1))
     return tuple(acts)
+
+
+def _provision(new: NewTenant) -> dict[str, str]:
+    return dict(zip(("provision_schema", "provision_function"), new.provision, strict=True))
 
 
 def registration(new: NewTenant) -> Act:

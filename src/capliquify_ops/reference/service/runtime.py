@@ -9,6 +9,7 @@ from capliquify_ops.reference.service.limits import RateLimiter
 from capliquify_ops.reference.service.metrics import Series
 from capliquify_ops.reference.service.settings import ServiceSettings
 from capliquify_ops.reference.service.store import Store
+from capliquify_ops.reference.service.switches import REACHED_FILE, Switches
 from capliquify_ops.reference.service.tokens import KeySet, TokenVerifier
 
 LIMITS_FILE = "limits.bin"
@@ -31,6 +32,7 @@ class Service:
     series: Series
     directory: Directory
     started_at: float
+    switches: Switches
 
 
 def make_service(settings: ServiceSettings, process: int) -> Service:
@@ -46,11 +48,12 @@ def make_service(settings: ServiceSettings, process: int) -> Service:
         series=series,
         directory=Directory(settings.identity_url),
         started_at=monotonic(),
+        switches=Switches(settings.switches, folder),
     )
 
 
 def clear_run_folder(folder: Path) -> None:
     """Removes what an earlier run left, before any worker starts."""
     folder.mkdir(parents=True, exist_ok=True)
-    for path in (*folder.glob("metrics-*.bin"), folder / LIMITS_FILE):
+    for path in (*folder.glob("metrics-*.bin"), folder / LIMITS_FILE, folder / REACHED_FILE):
         path.unlink(missing_ok=True)

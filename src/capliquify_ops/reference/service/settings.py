@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from capliquify_ops.reference.service.switches import Switches
+
 _Settings = TypeVar("_Settings")
 
 
@@ -33,6 +35,8 @@ class ServiceSettings:
     rate_limit_per_s: float = 200.0
     rate_limit_burst: float = 400.0
     access_log: str | None = None
+    switches: str = ""
+    """Names of defects and twins, comma between: switches.py."""
 
     @property
     def pool_size_per_worker(self) -> int:
@@ -58,6 +62,10 @@ def load_settings(path: Path) -> ServiceSettings:
     for name in positive:
         if getattr(settings, name) <= 0:
             raise SettingsInvalid(f"{path}: '{name}' must be greater than zero; correct it and start again.")
+    try:
+        Switches(settings.switches, path.parent)
+    except ValueError as problem:
+        raise SettingsInvalid(f"{path}: {problem}") from None
     if settings.workers > settings.pool_size:
         raise SettingsInvalid(f"{path}: every worker needs a connection; lower 'workers' or raise 'pool_size'.")
     return settings
