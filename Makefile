@@ -59,8 +59,10 @@ proof-diagnostics: $(READY) ## each condition that a diagnosis names, caused for
 	  tests/reference/diagnostics --whole --quiet
 	@$(BIN)/python tests/proof/diagnostics.py --state .proof/diagnostics.json
 
-proof-isolation: $(READY) ## every fault and unwell service against every security check; resumable, writes docs/reference/proof-isolation.md
+proof-isolation: $(READY) system ## every fault, defect and twin against the security checks; resumable, writes docs/reference/mutation-score.md
 	@$(BIN)/python tests/reference/isolation/proof.py
+	@$(BIN)/python -m pytest tests/unit/isolation tests/reference/flask_service tests/reference/service -m whole --whole --quiet
+	@$(BIN)/python tests/proof/isolation_mutants.py --state .proof/isolation-mutants.jsonl
 
 lock: ## renew requirements.lock from pyproject.toml
 	@$(PYTHON) -m venv .venv-lock

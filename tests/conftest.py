@@ -25,8 +25,10 @@ from capliquify_ops.model.secret import Secret
 from capliquify_ops.reference import stack as embedded
 from capliquify_ops.signoff.report import page
 
-settings.register_profile("repeatable", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("repeatable")
+REPEATABLE = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("sample", REPEATABLE, max_examples=25)
+settings.register_profile("whole", REPEATABLE, max_examples=100)
+settings.load_profile("sample")
 
 SERVER = pytest.StashKey()
 WITHOUT_SERVER = ("unit", "contract", "browser")
@@ -38,6 +40,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    if config.getoption("--whole"):
+        settings.load_profile("whole")
     config.addinivalue_line("markers", "whole: of a large matrix, and not of the sample that runs without --whole")
     if hasattr(config, "workerinput") or config.option.collectonly or not _wants_server(config):
         return
@@ -46,9 +50,13 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(config, items):
     if not config.getoption("--whole"):
-        out = [item for item in items if item.get_closest_marker("whole")]
-        items[:] = [item for item in items if item not in set(out)]
-        config.hook.pytest_deselected(items=out)
+        out = {item for item in items if item.get_closest_marker("whole")}
+        items[:] = [item for item in items if item not in out]
+        config.hook.pytest_deselected(items=list(out))
+        return
+    for item in items:  # of their examples `make test` has seen a sample
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("whole")
 
 
 def _wants_server(config):

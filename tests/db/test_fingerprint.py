@@ -119,7 +119,10 @@ def _digests(session, names):
     return set(alone.values())
 
 
-@pytest.mark.parametrize("kind", CHANGES)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=[] if place % 3 == 0 else pytest.mark.whole) for place, kind in enumerate(CHANGES)],
+)
 def test_every_kind_of_change_is_seen_and_named(database, roles, pair, kind):
     """A change of one tenant changes its digest, is named exactly, and is equal again when the other changes alike."""
     statement, phrase = CHANGES[kind]

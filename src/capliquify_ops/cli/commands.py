@@ -71,6 +71,12 @@ GROUPS = {
     ),
     "config": Group("The effective configuration.", {"show": "config.show", "check": "config.check"}),
 }
+UNDER_ALONE = {
+    "security": Group(
+        "What the security audit left behind; without a word after it: the audit itself.", {"clean": "security_clean.clean"}
+    )
+}
+"""Commands whose first word alone is a command of pytest's, which takes all that follows."""
 _OF_PYTEST = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -85,6 +91,9 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
         add_completion=False,
     )
     app.callback()(_start)
+    if word in UNDER_ALONE and name in UNDER_ALONE[word].commands:
+        app.add_typer(_group(UNDER_ALONE[word], name), name=word)
+        return app
     for alone in _chosen(word, {**ALONE, **dict.fromkeys(GROUPS, "")}):
         if alone in ALONE:
             settings = _OF_PYTEST if ALONE[alone].startswith("suites.") else None

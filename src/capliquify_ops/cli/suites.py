@@ -54,7 +54,7 @@ def security(
     evidence_dir: EvidenceDir = None,
     json: AsJson = False,
 ) -> None:
-    """Run the security audit on a target. Further options go to pytest."""
+    """Run the security audit on a target. Further options go to pytest. `security clean --run ID` removes what a run left."""
     kept = _kept(config, evidence_dir)
     code = _pytest("security", context.args, config=config, target=target, evidence_dir=evidence_dir, quiet=json)
     if code in PYTEST_MEASURED and json:

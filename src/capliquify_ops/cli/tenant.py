@@ -83,6 +83,7 @@ def create(
         schema_name,
         creation.FirstUser(owner_id, owner_email, owner_name or None) if owner_id else None,
         company,
+        creation.provision_of(chosen.profile.provision),
     )
     with _operator(chosen) as session:
         if proceeds(creation.plan_create(session, new), slug, plan_only=plan, yes=yes, json=json):

@@ -67,6 +67,10 @@ class Profile:
         """Return the routes of a surface, in the profile's order."""
         return [route for route in self.routes.values() if route.surface == name]
 
+    def route(self, name: str) -> Route | None:
+        """Return a route by its name or, where none is called so, the first one of that surface."""
+        return self.routes.get(name) or next(iter(self.surface(name)), None)
+
     @property
     def has_http(self) -> bool:
         """Whether the profile describes an HTTP surface at all."""

@@ -18,7 +18,7 @@ _NAMED_SO: Mapping[str, str] = MappingProxyType(
     {"users": "users", "user": "user", "user_profile": "own_profile", "audit_logs": "audit_log", "sign_out": "sign_out"}
 )
 """Routes whose names say what they are, since before there were surfaces."""
-_KNOWN = frozenset({"path", "kind", "methods", "least_role", "feature", "fields", "surface", "query", "returns"})
+_KNOWN = frozenset({"path", "kind", "methods", "least_role", "feature", "fields", "surface", "query", "returns", "table"})
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -27,7 +27,8 @@ class Route:
     """One route of the service. `path` may hold `{id}`; `kind` is tenant, public or platform.
 
     `surface` is one of SURFACES, `query` the name of the parameter that a search takes. `returns` names members of the
-    answer where a surface gives something to go on with, such as `secret` (a new API key) or `state` (of a job).
+    answer where a surface gives something to go on with, such as `secret` (a new API key) or `state` (of a job). `table` is
+    the tenant's table that a collection's rows stand in: the route's name where the profile does not say.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Route:
     surface: str = "other"
     query: str = ""
     returns: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    table: str = ""
 
 
 def parse_routes(rows: Mapping[str, Mapping[str, object]], where: str) -> dict[str, Route]:
@@ -65,6 +67,7 @@ def _route(name: str, row: Mapping[str, object], where: str) -> Route:
         surface=_one_of("surface", str(row.get("surface", _NAMED_SO.get(name, ""))) or _usual(row), SURFACES, where),
         query=str(row.get("query", "")),
         returns={str(key): str(value) for key, value in returns.items()},
+        table=str(row.get("table", name)),
     )
     if route.surface == "search" and not route.query:
         raise ConfigurationInvalid(f'{where}: a search needs the name of its parameter, such as query = "q".')

@@ -7,6 +7,7 @@ import random
 import secrets
 import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -75,3 +76,8 @@ def this_actor() -> str:
 def dice() -> float:
     """Return a number from 0 to 1: callers that failed together come back apart."""
     return random.random()  # noqa: S311 -- nothing depends on nobody guessing it
+
+
+def seeded(seed: int) -> Callable[[int], int]:
+    """Return a die that gives the same throws for the same seed: each from 0 to below the number that it is given."""
+    return random.Random(seed).randrange  # noqa: S311 -- a plan must be had again from its seed

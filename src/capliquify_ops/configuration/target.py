@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from types import MappingProxyType
 
 from capliquify_ops.configuration.profile import Profile
@@ -43,7 +44,8 @@ class Integration:
 class Target:
     """One system under measurement. Absent URLs mean that what needs them is not run.
 
-    `missing` says which secrets of the configuration are not here: such a target cannot be chosen, others can.
+    `missing` says which secrets of the configuration are not here: such a target cannot be chosen, others can. `log_files`
+    are where the service writes its logs, if they can be read from here.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Target:
     identity: Identity = field(default_factory=Identity)
     integrations: Mapping[str, Integration] = field(default_factory=lambda: MappingProxyType({}))
     missing: tuple[str, ...] = ()
+    log_files: tuple[Path, ...] = ()
 
     def require_complete(self) -> "Target":
         """Return the target itself. Raises ConfigurationInvalid where a secret that its configuration names is not here."""

@@ -16,7 +16,7 @@ from capliquify_ops.model.roles import Roles
 
 _SECRETS = ("database_url", "operator_url")
 _KNOWN = frozenset(
-    {"class", "app_role", "base_url", "profile", "prometheus_url", "pooled", "identity", "roles", "integrations"}
+    {"class", "app_role", "base_url", "profile", "prometheus_url", "pooled", "identity", "roles", "integrations", "log_files"}
     | spellings(_SECRETS)
 )
 
@@ -43,6 +43,7 @@ def parse_target(name: str, row: object, *, where: str, folder: Path, env: Mappi
         identity=parse_identity(row.get("identity", {}), f"{at}.identity", folder),
         integrations=parse_integrations(row.get("integrations", {}), f"{at}.integrations", folder, env, _http),
         missing=tuple(filter(None, (no_database, no_operator))),
+        log_files=_files(row, "log_files", at, folder),
     )
 
 
@@ -58,6 +59,13 @@ def _text(row: Mapping[str, object], key: str, at: str) -> str:
     if not isinstance(value, str):
         raise ConfigurationInvalid(f"{at}.{key} must be text.")
     return value
+
+
+def _files(row: Mapping[str, object], key: str, at: str, folder: Path) -> tuple[Path, ...]:
+    value = row.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
+        raise ConfigurationInvalid(f"{at}.{key} must be a list of files.")
+    return tuple(folder / name for name in value)
 
 
 def _flag(row: Mapping[str, object], key: str, at: str) -> bool:

@@ -4,6 +4,7 @@ import json
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from types import TracebackType
@@ -46,7 +47,7 @@ class Response:
 
 
 @cache
-def _trusted() -> ssl.SSLContext:
+def trusted() -> ssl.SSLContext:
     """Return what certificates are checked with: to read it takes longer than most requests, so it is read once."""
     return httpx.create_ssl_context(trust_env=False)
 
@@ -71,7 +72,7 @@ class Client:
             timeout=timeout_s,
             follow_redirects=False,
             trust_env=False,
-            verify=_trusted(),
+            verify=trusted(),
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
         )
 
@@ -128,6 +129,30 @@ class Client:
             if len(body) > MOST_BYTES:
                 raise IntegrationFailed(f"{method} {path} answered more than {MOST_BYTES} bytes.", hint="Check base_url.")
         return bytes(body)
+
+    def read_until(
+        self, path: str, is_enough: Callable[[bytes], bool], *, headers: Mapping[str, str], seconds: float
+    ) -> Response:
+        """GET a stream and read it until `is_enough(body)`, its end, or a time; return what had come by then.
+
+        A stream that says nothing is left after so many seconds. Raises TargetUnreachable where no answer begins.
+        """
+        started = self._monotonic()
+        body = bytearray()
+        try:
+            answer = self._sent(self._client.build_request("GET", path, headers=dict(headers), timeout=seconds))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise TargetUnreachable(f"{self.base_url}{path} gave no stream ({type(error).__name__}).") from None
+        try:
+            with suppress(httpx.HTTPError):
+                for piece in answer.iter_bytes():
+                    body += piece
+                    if is_enough(bytes(body)) or len(body) > MOST_BYTES or self._monotonic() - started > seconds:
+                        break
+        finally:
+            answer.close()
+        elapsed = (self._monotonic() - started) * 1000
+        return Response("GET", path, answer.status_code, dict(answer.headers), bytes(body), elapsed)
 
     def require_same_host(self, answer: Response) -> Response:
         """Refuse a redirect that leads to another host. Raises IntegrationFailed."""

@@ -3,7 +3,7 @@
 Without the application's role in the database nothing can be said of it: that is INCONCLUSIVE, beside whatever else is found.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from capliquify_ops.configuration import Limits, Profile
@@ -107,10 +107,15 @@ def _given(profile: Profile, roles: Roles) -> Mapping[str, object]:
     return {
         **roles.names(),
         "known": sorted(set(roles.names().values())),
-        "shared": [registry_names(registry.table)["registry_schema"], *registry.shared_schemas],
+        "shared": [registry_names(registry.table)["registry_schema"], *registry.shared_schemas, *_schemas(profile.shared_tables)],
         "columns": list(TENANT_COLUMNS),
         "is_ours": registry.is_ours,
     }
+
+
+def _schemas(tables: Iterable[str]) -> list[str]:
+    """Return the schemas of the shared tables that the profile names with one; the others stand beside the registry."""
+    return sorted({table.rpartition(".")[0] for table in tables} - {""})
 
 
 _QUESTION = Question(

@@ -1,7 +1,8 @@
 """Valid request bodies, built from what the profile says about a route's fields.
 
 A field's value in the profile is its kind: `text` (any text; canaries stand here), `unique` (a text that must differ from
-row to row), `number`, `integer`, `date`, `@route` (the id of a row made through that route); anything else is sent as it is.
+row to row), `email` (an address that a canary names), `number`, `integer`, `date`, `@route` (the id of a row made through that
+route); anything else is sent as it is.
 """
 
 import hashlib
@@ -10,6 +11,8 @@ from collections.abc import Callable, Mapping
 from capliquify_ops.configuration import Route
 
 A_DATE = "2026-01-15"
+UNUSABLE: tuple[object, ...] = ({}, {"sku": None}, [], {"unit_price": "many"})
+"""Bodies that no collection takes."""
 
 
 def body(route: Route, text: str, amount: int, reference: Callable[[str], str]) -> dict[str, object]:
@@ -20,6 +23,11 @@ def body(route: Route, text: str, amount: int, reference: Callable[[str], str]) 
 def text_fields(route: Route) -> list[str]:
     """Return the names of the fields that can hold a canary."""
     return [name for name, kind in route.fields.items() if kind == "text"]
+
+
+def holds_secret(route: Route) -> bool:
+    """Whether a canary stands in a body for this route: in a text, or in the name of an address of e-mail."""
+    return any(kind in {"text", "email"} for kind in route.fields.values())
 
 
 def references(fields: Mapping[str, object]) -> dict[str, str]:
@@ -36,6 +44,7 @@ def _value(kind: object, text: str, amount: int, reference: Callable[[str], str]
     known: dict[str, object] = {
         "text": f"Audit {text}",
         "unique": f"audit-{unique}",
+        "email": f"{text if text.isalnum() else unique}@example.com",
         "number": amount,
         "integer": 1,
         "date": A_DATE,

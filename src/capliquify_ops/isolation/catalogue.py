@@ -13,13 +13,17 @@ from capliquify_ops.model.outcome import Severity
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One row of a table. `measure` is `module.function` of this package. `is_quick`: also part of a quick audit."""
+    """One row of a table. `measure` is `module.function` of this package. `is_quick`: also part of a quick audit.
+
+    `surfaces`: where the profile says of each of them why the service has none, there is nothing to measure.
+    """
 
     id: str
     check: CheckId
     severity: Severity
     measure: str
     is_quick: bool = True
+    surfaces: tuple[str, ...] = ()
 
 
 @cache
@@ -53,11 +57,12 @@ def _table(name: str) -> tuple[Control, ...]:
     rows = tomllib.loads(text)[name]
     return tuple(
         Control(
-            row["id"],
-            check_id(row["check"]),
-            Severity(row["severity"]),
-            row.get("measure", ""),
-            row.get("depth", "quick") == "quick",
+            id=row["id"],
+            check=check_id(row["check"]),
+            severity=Severity(row["severity"]),
+            measure=row["measure"],
+            is_quick=row.get("depth", "quick") == "quick",
+            surfaces=tuple(row.get("surfaces", ())),
         )
         for row in rows
     )

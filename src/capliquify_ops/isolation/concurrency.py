@@ -4,20 +4,17 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from capliquify_ops.isolation.bodies import UNUSABLE
 from capliquify_ops.isolation.concurrent_writes import concurrent_writes
 from capliquify_ops.isolation.database import blocked_table
 from capliquify_ops.isolation.exchange import UNWELL, Call, Exchange
 from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probe, Probes, noted, untried
 from capliquify_ops.isolation.routes import OTHER, PAGE, lacks_own, reads_own
+from capliquify_ops.isolation.service_sessions import POOL, STALLED_S
 from capliquify_ops.isolation.world_model import World
 from capliquify_ops.model.errors import OpsError, TargetUnreachable
 
-POOL = 10
-"""Connections of the usual pool. A first-in-first-out pool needs as many probes to meet a poisoned connection."""
 ROUNDS = 6
-STALLED_S = 3.0
-"""How long the held lock may take to stall a request before the interleaving counts as not reached."""
-UNUSABLE: tuple[object, ...] = ({}, {"sku": None}, [], {"unit_price": "many"})
 
 
 def concurrent_requests(world: World) -> Probes:
@@ -101,7 +98,7 @@ def _stalled(world: World, key: str) -> Probes:
     other, route = OTHER[key], world.planting_route()
     name = f"lock on {route.name} of {key}"
     try:
-        with ThreadPoolExecutor(POOL) as pool, blocked_table(world.target, world.tenant(key).schema_name, route.name) as lock:
+        with ThreadPoolExecutor(POOL) as pool, blocked_table(world.target, world.tenant(key).schema_name, route.table) as lock:
             first = pool.submit(_read, world, f"{key}.owner")
             if not lock.await_waiter(STALLED_S, world.clock):
                 raise CannotTell("The held lock stalled no request, so the interleaving was not reached.")

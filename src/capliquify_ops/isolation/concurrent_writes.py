@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from capliquify_ops.isolation.canary import Canary
 from capliquify_ops.isolation.exchange import UNWELL, Call, Exchange, objects
 from capliquify_ops.isolation.probe import SUCCESS, Probes, noted, untried
+from capliquify_ops.isolation.removal import remove_holding
 from capliquify_ops.isolation.routes import PAGE
 from capliquify_ops.isolation.world_model import Plant, World
 
@@ -48,7 +49,8 @@ def _burst(world: World, name: str) -> Probes:
         for key in ("a", "b"):
             yield from _afterwards(world, name, key, [canary for canary in made if canary.tenant == key])
     finally:
-        _remove(world, made, [canary for _, canary in drafts])
+        world.uproot(list(made.values()))
+        remove_holding(world, [canary.token for _, canary in drafts])
 
 
 def _afterwards(world: World, name: str, key: str, kept: Sequence[Canary]) -> Probes:
@@ -61,14 +63,3 @@ def _afterwards(world: World, name: str, key: str, kept: Sequence[Canary]) -> Pr
     lost = [canary for canary in kept if canary.label not in answer.own] if answer.is_success else []
     problem = f"{len(lost)} of {len(kept)} acknowledged rows are not in the list" if lost else ""
     yield noted(f"{name}: rows of {key} afterwards", problem, request=answer.call.line(), needs=needs)
-
-
-def _remove(world: World, made: dict[Canary, Plant], drafted: Sequence[Canary]) -> None:
-    """Delete each row where it stands, be that the wrong tenant."""
-    world.uproot(list(made.values()))
-    item = world.item_of(world.planting_route())
-    tokens = [canary.token for canary in drafted]
-    for key in ("a", "b"):
-        for row in objects(world.get(f"{key}.owner", world.planting_route().path + PAGE).data):
-            if item is not None and any(token in str(value) for value in row.values() for token in tokens):
-                world.send(Call("DELETE", item.path.format(id=row["id"]), world.person(f"{key}.owner")))

@@ -1,7 +1,7 @@
 """What controls ask of the target's database, next to its HTTP surface: as the owner, in short transactions."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -59,6 +59,22 @@ def rows_with(owner: OwnerSession, schema: str, table: str, text: str) -> int:
             return int(session.value(query, {"text": f"%{text}%"}))
 
 
+def tokens_in(owner: OwnerSession, schema: str, table: str, tokens: Sequence[str]) -> frozenset[str]:
+    """Return which of these texts a table holds in any column; none where there is no such table. Raises PrivilegeMissing."""
+    session = owner.session
+    with session.transaction():
+        if not session.value(_EXISTS, {"schema": schema, "table": table}):
+            return frozenset()
+        with as_owner(session, owner.target.roles):
+            query = fill(
+                "SELECT coalesce(pg_catalog.string_agg(DISTINCT t.token, ' '), '') FROM"
+                " pg_catalog.unnest(pg_catalog.string_to_array(%(tokens)s, ' ')) AS t (token)"
+                ' JOIN :"schema".:"table" AS r ON pg_catalog.strpos(r::text, t.token) > 0',
+                {"schema": schema, "table": table},
+            )
+            return frozenset(str(session.value(query, {"tokens": " ".join(tokens)})).split())
+
+
 @contextmanager
 def features_edited(target: Target, tenant: str, features: object) -> Iterator[bool]:
     """Write the features column of one registry row, say whether it is stored, and put the old value back.
@@ -110,12 +126,27 @@ class Lock:
     def __init__(self, session: Session, held: ExitStack, names: dict[str, str]) -> None:
         self._session = session
         self._held = held
-        self._names = names
+        self.names = names
 
     def await_waiter(self, seconds: float, clock: Clock) -> bool:
         """Wait until somebody waits for the lock; False when nobody did in time."""
+        return self._await(lambda waiting: waiting > 0, seconds, clock)
+
+    def await_nobody(self, seconds: float, clock: Clock) -> bool:
+        """Wait until nobody waits for the lock any more; False when somebody still did at the end."""
+        return self._await(lambda waiting: waiting == 0, seconds, clock)
+
+    def await_waiters(self, wanted: int, seconds: float, clock: Clock) -> int:
+        """Wait until so many wait for the lock, or until time is up; return how many did."""
+        self._await(lambda waiting: waiting >= wanted, seconds, clock)
+        return self._waiting()
+
+    def _waiting(self) -> int:
+        return int(self._session.value(_WAITING, self.names))
+
+    def _await(self, is_reached: Callable[[int], bool], seconds: float, clock: Clock) -> bool:
         end = clock.monotonic() + seconds
-        while not self._session.value(_WAITING, self._names):
+        while not is_reached(self._waiting()):
             if clock.monotonic() > end:
                 return False
             self._session.value("SELECT pg_catalog.pg_sleep(%(seconds)s)", {"seconds": POLL_S})

@@ -1,5 +1,6 @@
 """SEC-007 and 008: nobody gets a higher role by asking for it, in whatever place it can be asked."""
 
+from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import Call, objects
 from capliquify_ops.isolation.probe import OWN_OR_REFUSED, SUCCESS, Expectation, Probes, answers, noted
 from capliquify_ops.isolation.routes import own_roles, reads_own, user_row_id
@@ -68,7 +69,7 @@ def _mass_assignment(world: World, who: str, wanted: str) -> Probes:
             world.uproot([world.remember("a", route, str(made["id"]), canary)])
     for method in ("PUT", "PATCH", "POST"):
         answer = world.send(
-            Call(method, world.route("user_profile").path, person, json={"role": wanted}, shown=f" with role {wanted!r}")
+            Call(method, world.route("own_profile").path, person, json={"role": wanted}, shown=f" with role {wanted!r}")
         )
         yield answer.probe(f"{who} {method} on the own profile", OWN_OR_REFUSED, needs=needs)
 
@@ -99,18 +100,18 @@ def _still_refused(world: World, who: str, route: str) -> Probes:
 
 def _platform(world: World) -> Probes:
     """An owner or admin of a tenant is nobody on the platform."""
-    for route in (one for one in world.profile.routes.values() if one.kind == "platform"):
+    slug = f"audit-{world.run}-platform"
+    content = {"slug": slug, "name": slug, "clerk_organization_id": f"org_{world.run}_platform", "subscription_tier": "starter"}
+    for route, method in _platform_routes(world):
+        path = route.path.replace("{id}", world.tenants["s"].id if "s" in world.tenants else slug)
         for who in ("a.admin", "a.owner"):
-            slug = f"audit-{world.run}-platform"
-            content = {
-                "slug": slug,
-                "name": slug,
-                "clerk_organization_id": f"org_{world.run}_platform",
-                "subscription_tier": "starter",
-            }
             for organization in (world.tenant("a").organization_id, None):
-                answer = world.send(Call("POST", route.path, world.person(who), organization=organization, json=content))
-                yield answer.probe(f"{who} on {route.path}", NOT_OPEN, needs="a.admin reads own rows")
+                answer = world.send(Call(method, path, world.person(who), organization=organization, json=content))
+                yield answer.probe(f"{who} on {method} {route.path}", NOT_OPEN, needs="a.admin reads own rows")
+
+
+def _platform_routes(world: World) -> list[tuple[Route, str]]:
+    return [(route, method) for route in world.profile.routes.values() if route.kind == "platform" for method in route.methods]
 
 
 def _restore(world: World, names: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ from enum import Enum
 from types import MappingProxyType
 from urllib.parse import quote
 
-from capliquify_ops.http_client import Client, Response
+from capliquify_ops.http_client import Client, Repeater, Response, Wire
 from capliquify_ops.isolation.canary import Canary
 from capliquify_ops.isolation.pace import Pace
 from capliquify_ops.isolation.people import Person, Wallet
@@ -147,14 +147,23 @@ class Caller:
             if response.status in UNWELL and not call.may_be_busy:
                 raise CannotTell(f"{call.line()} was answered {response.status}: the service could not answer then.")
             if response.status != TOO_MANY:
-                return self._read(call, response)
+                return self.read(call, response)
             self._sleep(_retry_after(response))
         raise CannotTell(f"{call.line()} was answered 429 {ATTEMPTS} times.", hint="Raise the limit or wait, then run it again.")
 
     def send_at_once(self, call: Call) -> Exchange:
         """Send one request without waiting for the audit's pace; 429 is an answer as well. Raises TargetUnreachable."""
         self._spend(call)
-        return self._read(call, self._request(call))
+        return self.read(call, self._request(call))
+
+    def repeater(self, call: Call) -> Repeater:
+        """Return what sends one read again and again, without the audit's pace and without looking its answers through."""
+        return Repeater(self.client.base_url, call.path, self._headers(call))
+
+    def listen(self, call: Call, is_enough: Callable[[bytes], bool], seconds: float) -> Exchange:
+        """Read a stream until `is_enough(body)` or so many seconds are over, and look through what came by then."""
+        self._spend(call)
+        return self.read(call, self.client.read_until(call.path, is_enough, headers=self._headers(call), seconds=seconds))
 
     def pause(self, seconds: float) -> None:
         """Wait between two questions for something that takes time, such as a token's end."""
@@ -182,7 +191,17 @@ class Caller:
             headers[self._organization_header] = organization
         return {name: sendable(value) for name, value in (headers | dict(call.headers)).items()}
 
-    def _read(self, call: Call, response: Response) -> Exchange:
+    def wire(self, call: Call, *, is_slow: bool = False) -> Wire:
+        """Return a request on a connection of its own, of which nothing is sent yet. Raises TargetUnreachable."""
+        self._spend(call)
+        self._pace.wait(call.who.tenant if call.who else "")
+        headers = self._headers(call)
+        return Wire(
+            self.client.base_url, call.method, call.path, headers, json_body=call.json, content=call.content, is_slow=is_slow
+        )
+
+    def read(self, call: Call, response: Response) -> Exchange:
+        """Look an answer through, also one that came by another way, such as a repeater."""
         seen = sightings([one for one in self.canaries if one.token not in self._spent], response.body, response.headers)
         mine = call.who.tenant if call.who else ""
         own = frozenset(one.label for one in seen if one.tenant == mine)

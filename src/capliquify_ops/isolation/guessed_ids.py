@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Sequence
 
 from capliquify_ops.isolation.exchange import Call, Exchange
 from capliquify_ops.isolation.object_access import foreign_plants, foreign_user_id, victim_of
@@ -52,12 +53,12 @@ def _compared(world: World, who: str, method: str, victim: Plant) -> Probes:
         name = f"{method} of a row of {victim.tenant}, round {number + 1}"
         yield first.probe(name, unknown, needs=needs)
         yield second.probe(f"{method} of an unknown row, round {number + 1}", unknown, needs=needs)
-        difference = _difference(first, second)
-        yield noted(f"{name}, compared with an unknown one", difference, request=first.call.line(), needs=needs)
+        differing = _difference(first, second)
+        yield noted(f"{name}, compared with an unknown one", differing, request=first.call.line(), needs=needs)
 
 
 def _users(world: World) -> Probes:
-    if "user" not in world.profile.routes or "users" not in world.profile.routes:
+    if world.profile.route("user") is None or world.profile.route("users") is None:
         return
     base = world.route("user").path.removesuffix("/{id}")
     name = "PATCH of a user of b"
@@ -102,8 +103,11 @@ def unknown_like(row_id: str, noise: bytes) -> str:
 
 
 def _difference(first: Exchange, second: Exchange) -> str:
-    """Return what tells the foreign answer from the unknown one, "" when nothing does."""
-    ids = [answer.call.path.rsplit("/", 1)[-1] for answer in (first, second)]
+    return difference(first, second, [answer.call.path.rsplit("/", 1)[-1] for answer in (first, second)])
+
+
+def difference(first: Exchange, second: Exchange, ids: Sequence[str]) -> str:
+    """Return what tells the answer for a foreign id from that for an unknown one, "" when nothing does but these ids."""
     masks = re.compile("|".join(rf"(?<!\w){re.escape(row_id)}(?!\w)" for row_id in ids))
     if first.status != second.status:
         return f"answered {first.status}, an unknown id {second.status}"

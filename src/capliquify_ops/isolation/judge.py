@@ -9,7 +9,7 @@ from capliquify_ops.model.finding import SAMPLE_OF_TENANTS, Evidence, Finding, L
 from capliquify_ops.model.outcome import Grade, Outcome, Severity
 
 MOST_LINES = 20
-"""A witness names at most this many probes; the measured counts tell how many there were."""
+"""A witness names at most this many violations, each after its control; the measured counts tell how many there were."""
 
 
 def judge(probes: Sequence[Probe], control: Control, subject: Subject, evidence: Evidence) -> Finding:
@@ -98,9 +98,12 @@ def _witness(probes: Sequence[Probe], counted: Sequence[Probe], gaps: Sequence[s
         return Witness(tuple(gaps[:MOST_LINES]))
     if not counted:
         return None
-    needed = {probe.needs for probe in counted}
-    controls = [probe.line() for probe in probes if probe.is_control and probe.name in needed]
-    return Witness(tuple(controls[:MOST_LINES] + [probe.line() for probe in counted[:MOST_LINES]]))
+    controls = {probe.name: probe.line() for probe in probes if probe.is_control}
+    lines: list[str] = []
+    for probe in counted[:MOST_LINES]:
+        lines += [controls.pop(probe.needs)] if probe.needs in controls else []
+        lines.append(probe.line())
+    return Witness(tuple(lines))
 
 
 def _grade(probes: Sequence[Probe], outcome: Outcome, *, is_proof: bool) -> Grade | None:

@@ -116,7 +116,7 @@ def _items(world: World, key: str) -> Probes:
 
 def _users(world: World, key: str) -> Probes:
     """Changing the role of another tenant's user."""
-    if "user" not in world.profile.routes or "users" not in world.profile.routes:
+    if world.profile.route("user") is None or world.profile.route("users") is None:
         return
     who, other = f"{key}.owner", f"{OTHER[key]}.member"
     row_id = foreign_user_id(world, who, other)

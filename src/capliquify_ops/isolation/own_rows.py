@@ -72,7 +72,7 @@ def _absent(world: World, key: str, route: Route, answer: Exchange) -> str:
 
 def _strangers(world: World, key: str, answer: Exchange) -> str:
     """Return which people of the other tenant a list of users names."""
-    if "users" not in world.profile.routes or not answer.call.path.startswith(world.route("users").path):
+    if world.profile.route("users") is None or not answer.call.path.startswith(world.route("users").path):
         return ""
     listed = {value for row in objects(answer.data) for value in row.values() if isinstance(value, str)}
     others = [name for name, person in world.people.items() if person.tenant == OTHER[key] and person.email in listed]

@@ -1,9 +1,11 @@
 """Scenarios and controls about roles: what admins may, and what members and viewers may not."""
 
+import uuid
+
 from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import Call, objects
 from capliquify_ops.isolation.method_override import overridden_methods
-from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probes, answers, noted
+from capliquify_ops.isolation.probe import SUCCESS, Expectation, Probes, answers, noted
 from capliquify_ops.isolation.refused_writes import clean
 from capliquify_ops.isolation.routes import (
     NOT_WRITES,
@@ -76,7 +78,7 @@ def viewer_writes(world: World) -> Probes:
 
 def _refused_writes(world: World, needs: str) -> Probes:
     for route in world.creatable():
-        if route.name not in NOT_WRITES and route.feature in PREMIUM:
+        if route.surface not in NOT_WRITES and route.feature in PREMIUM:
             yield from _refused_creation(world, route, needs)
     yield from _refused_changes(world, needs)
 
@@ -110,26 +112,28 @@ def _refused_elsewhere(world: World, needs: str) -> Probes:
     main = world.planting_route()
     known = {main.path, f"{main.path}/{{id}}", *(route.path for route in world.creatable())}
     for route in world.profile.routes.values():
-        if route.kind != "tenant" or route.path in known or route.name in NOT_WRITES:
+        if route.kind != "tenant" or route.path in known or route.surface in NOT_WRITES:
             continue
+        path, expected = _own_path(world, route)
         for method in [one for one in WRITES if one in route.methods]:
-            path = _own_path(world, route)
-            content = None if method == "DELETE" else {"role": "member"} if route.name == "user" else {}
+            content = None if method == "DELETE" else {"role": "member"} if route.surface == "user" else {}
             answer = world.send(Call(method, path, world.person("a.viewer"), json=content))
-            yield answer.probe(f"a.viewer {method} {route.path}", answers(world.profile, "role_too_low"), needs=needs)
+            yield answer.probe(f"a.viewer {method} {route.path}", expected, needs=needs)
 
 
-def _own_path(world: World, route: Route) -> str:
-    """Return a route's path for a row that the tenant has, so that the role is what refuses."""
+def _own_path(world: World, route: Route) -> tuple[str, Expectation]:
+    """Return a route's path for a row that the tenant has, so that the role is what refuses; an unknown one where it has none."""
+    too_low = answers(world.profile, "role_too_low")
     if "{id}" not in route.path:
-        return route.path
-    if route.name == "user":
-        return route.path.format(id=user_row_id(world, "a.owner", "a.member"))
-    collection = next((one for one in world.creatable() if f"{one.path}/{{id}}" == route.path), None)
-    plants = world.planted("a", collection.name) if collection else []
-    if not plants:
-        raise CannotTell(f"The tenant has no row for {route.path}, so writing to it as a viewer cannot be tried.")
-    return plants[0].path
+        return route.path, too_low
+    if route.surface == "user":
+        return route.path.format(id=user_row_id(world, "a.owner", "a.member")), too_low
+    base = route.path.partition("/{id}")[0]
+    for plant in world.plants:
+        if plant.tenant == "a" and world.route(plant.route).path == base:
+            return route.path.format(id=plant.id), too_low
+    unknown = route.path.format(id=uuid.UUID(bytes=world.random(16), version=4))
+    return unknown, answers(world.profile, "role_too_low", "unknown_resource")
 
 
 def _refused_changes(world: World, needs: str) -> Probes:

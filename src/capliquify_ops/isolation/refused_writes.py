@@ -52,7 +52,7 @@ def refused_creations(world: World, key: str, wrong: Wrong) -> Probes:
     """Try to make a row through each route, with bodies that are valid for the tenant."""
     features = PREMIUM if key != "s" else {"", BASIC_FEATURE}
     for route in world.creatable():
-        if route.name not in NOT_WRITES and route.feature in features:
+        if route.surface not in NOT_WRITES and route.feature in features:
             content, canary = world.draft(key, route, f"never made with {wrong.what}")
             answer = world.send(dataclasses.replace(wrong.like, method="POST", path=route.path, json=content))
             yield answer.probe(f"{wrong.what}: POST to {route.path}", wrong.expected, needs=wrong.needs)

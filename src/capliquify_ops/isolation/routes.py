@@ -16,8 +16,8 @@ GONE = Expectation("a row that is not there (403, 404, 410)", frozenset({403, 40
 PREMIUM = frozenset({"", BASIC_FEATURE, "ai_forecasting", "what_if_analysis"})
 """Features of tenants a, b and x (professional at least): elsewhere the tier refuses first, and nothing else is tested."""
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
-NOT_WRITES = frozenset({"sign_out"})
-"""Routes that take a POST and change no data of the tenant; sending it would end the audit's own session."""
+NOT_WRITES = frozenset({"sign_out", "own_profile", "invitation_acceptance"})
+"""Surfaces that change what is one's own, whatever the role: nothing of the tenant's data."""
 
 
 def planted_list(world: World, who: str) -> Exchange:

@@ -38,7 +38,7 @@ def shared_tables(world: World) -> Probes:
         if not any(table.is_on for table in tables) and not faults:
             raise CannotTell(
                 "No shared table of the profile has row-level security, so there is nothing that could hold.",
-                hint='If tenants are kept apart otherwise on purpose, say so in the profile: [not_applicable] '
+                hint="If tenants are kept apart otherwise on purpose, say so in the profile: [not_applicable] "
                 'sec_012_row_level_security = "<the reason>".',
             )
         yield from _bound(role, tables, faults)
@@ -60,12 +60,11 @@ def _service_role(world: World, owner: OwnerSession) -> tuple[str, str]:
 
 
 def _tables(owner: OwnerSession, role: str) -> list[SharedTable]:
-    names = registry_of(owner)
+    beside = registry_of(owner)["registry_schema"]
     params = {
         "role": role,
-        "schema": names["registry_schema"],
-        "registry": names["registry_table"],
-        "tables": list(owner.target.profile.shared_tables),
+        "registry": owner.target.profile.registry_table,
+        "tables": [name if "." in name else f"{beside}.{name}" for name in owner.target.profile.shared_tables],
         "columns": list(access_rights.TENANT_COLUMNS),
     }
     with owner.session.transaction():
@@ -86,7 +85,9 @@ def _faults(world: World, role: str) -> list[_Fault]:
         found = access_rights.measure(session, profile=target.profile, roles=roles).found
     where = "a tenant's schema"
     return [
-        _Fault(each.kind, each.object, access_rights.RULES[each.kind].why.format(object=each.object, where=where, detail=each.detail))
+        _Fault(
+            each.kind, each.object, access_rights.RULES[each.kind].why.format(object=each.object, where=where, detail=each.detail)
+        )
         for each in found
         if each.kind in KINDS
     ]
@@ -103,5 +104,7 @@ def _bound(role: str, tables: Sequence[SharedTable], faults: Sequence[_Fault]) -
             yield noted(f"{kind} {fault.name}", fault.why.rstrip("."), needs=needs)
     for table in tables:
         if table.is_on:
-            problem = f"the service connects as {role!r}, which owns it and may switch its row security off" if table.is_owned else ""
+            problem = (
+                f"the service connects as {role!r}, which owns it and may switch its row security off" if table.is_owned else ""
+            )
             yield noted(f"{table.name} is not the service's own", problem, needs=needs)

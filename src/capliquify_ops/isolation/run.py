@@ -5,8 +5,10 @@ import importlib
 from collections.abc import Callable
 from contextlib import closing
 
+from capliquify_ops.configuration import Profile
 from capliquify_ops.isolation.catalogue import Control, controls, families, named, scenarios
 from capliquify_ops.isolation.judge import judge
+from capliquify_ops.isolation.look import look_at
 from capliquify_ops.isolation.probe import Probe, Probes, untried
 from capliquify_ops.isolation.world_model import World
 from capliquify_ops.model.errors import OpsError
@@ -28,7 +30,8 @@ def run_scenario(check: str, world: World) -> Finding:
 
 def run_family(check: str, world: World) -> Finding:
     """Measure one family of attacks. One that a quick audit leaves out is inconclusive there."""
-    return _run(named(check, families()), world)
+    found = _run(named(check, families()), world)
+    return dataclasses.replace(found, measured={**found.measured, "seed": world.seed})
 
 
 def probes_of(measure: Measure, world: World) -> tuple[Probe, ...]:
@@ -50,7 +53,7 @@ def probes_of(measure: Measure, world: World) -> tuple[Probe, ...]:
 
 def _run(control: Control, world: World) -> Finding:
     """Measure once, and again where it failed without proof: what is not seen a second time is not held against a service."""
-    if reason := world.profile.not_applicable.get(control.check, ""):
+    if reason := why_not_applicable(control, world.profile):
         return _not_applicable(control, world, reason)
     if world.depth == "quick" and not control.is_quick:
         return judge(
@@ -66,12 +69,24 @@ def _run(control: Control, world: World) -> Finding:
     return dataclasses.replace(finding, outcome=Outcome.INCONCLUSIVE, why=why, grade=None, escalation=None)
 
 
+def why_not_applicable(control: Control, profile: Profile) -> str:
+    """Return why a profile says that a check does not apply, itself or all the surfaces that it is about, "" where it does."""
+    declared = profile.not_applicable
+    if control.check in declared or not control.surfaces or any(profile.surface(name) for name in control.surfaces):
+        return declared.get(control.check, "")
+    return "; ".join(declared[name] for name in control.surfaces) if declared.keys() >= set(control.surfaces) else ""
+
+
 def _measured(control: Control, world: World) -> Finding:
     module, function = control.measure.split(".")
     measure: Measure = getattr(importlib.import_module(f"capliquify_ops.isolation.{module}"), function)
     since = world.clock.monotonic()
     probes = probes_of(measure, world)
-    return judge(probes, *_about(control, world, world.clock.monotonic() - since))
+    finding = judge(probes, *_about(control, world, world.clock.monotonic() - since))
+    look = look_at(world, probes)
+    if finding.witness is None or not look:
+        return finding
+    return dataclasses.replace(finding, witness=dataclasses.replace(finding.witness, look=look))
 
 
 def _not_applicable(control: Control, world: World, reason: str) -> Finding:

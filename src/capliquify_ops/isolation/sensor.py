@@ -3,7 +3,9 @@
 import base64
 import binascii
 import html
+import io
 import re
+import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -124,6 +126,20 @@ def _compressed(view: bytes) -> Iterator[bytes]:
                 continue
 
 
+def _archive(view: bytes) -> Iterator[bytes]:
+    """Each member of a ZIP archive, which spreadsheets are as well; one that is broken or encrypted stays closed."""
+    start = view.find(b"PK\x03\x04")
+    if start < 0:
+        return
+    try:
+        with zipfile.ZipFile(io.BytesIO(view[start:])) as archive:
+            for member in archive.infolist():
+                with archive.open(member) as content:
+                    yield member.filename.encode() + b"\n" + content.read(MOST_BYTES)
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, OSError, EOFError):
+        return
+
+
 _OPENERS: tuple[tuple[str, Callable[[bytes], Iterator[bytes]]], ...] = (
     ("json-escaped", _json),
     ("url-encoded", _url),
@@ -131,4 +147,5 @@ _OPENERS: tuple[tuple[str, Callable[[bytes], Iterator[bytes]]], ...] = (
     ("base64", _base64),
     ("hex", _hex),
     ("compressed", _compressed),
+    ("archived", _archive),
 )

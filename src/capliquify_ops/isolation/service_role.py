@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from capliquify_ops.database import Session, fill, load, quoted
@@ -32,12 +32,9 @@ class _Named:
 @contextmanager
 def undone(session: Session) -> Iterator[None]:
     """Open a transaction that is rolled back at its end, whatever happened in it."""
-    try:
-        with session.transaction():
-            yield
-            raise _Undo
-    except _Undo:
-        return
+    with suppress(_Undo), session.transaction():
+        yield
+        raise _Undo
 
 
 def become(session: Session, role: str) -> None:
@@ -67,12 +64,12 @@ def connected_role(world: World, owner: OwnerSession) -> str:
     """
     route, schema = world.planting_route(), world.tenant("a").schema_name
     call = Call("GET", route.path + PAGE, world.person("a.owner"), may_be_busy=True)
-    with ThreadPoolExecutor(1) as pool, blocked_table(world.target, schema, route.name) as lock:
+    with ThreadPoolExecutor(1) as pool, blocked_table(world.target, schema, route.table) as lock:
         sent = pool.submit(world.send, call)
         is_waiting = lock.await_waiter(STALLED_S, world.clock)
         query = load(PACKAGE, "row_level_security_waiting")
         with owner.session.transaction():
-            found = owner.session.rows(query, _Named, {"schema": schema, "table": route.name}) if is_waiting else []
+            found = owner.session.rows(query, _Named, {"schema": schema, "table": route.table}) if is_waiting else []
         lock.release()
         sent.result()
     if len(found) != 1:

@@ -15,7 +15,7 @@ MALFORMED = ("Basic YXVkaXQ6YXVkaXQ=", "Bearer", "Bearer ", "bearer token of nob
 
 
 def _profile_path(world: World) -> str:
-    return world.route("user_profile").path
+    return world.route("own_profile").path
 
 
 def _resolves(world: World, answer: Exchange, person: Person) -> str:

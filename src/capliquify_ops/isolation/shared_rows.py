@@ -5,18 +5,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from capliquify_ops.database import Session, fill
-from capliquify_ops.isolation.database import OwnerSession, owner_session, registry_of
+from capliquify_ops.isolation.database import OwnerSession, owner_session
 from capliquify_ops.isolation.probe import Probe, Probes, noted, untried
 from capliquify_ops.isolation.service_role import become, undone
 from capliquify_ops.isolation.world_model import AuditTenant, World
 from capliquify_ops.model.errors import PrivilegeMissing, StatementFailed
+from capliquify_ops.tenants.ownership import as_owner
 
-_TABLE = ':"schema".:"table"'
-_ANY = f'SELECT EXISTS (SELECT FROM {_TABLE} AS r WHERE r.:"column" = %(tenant)s)'
-_INSERT = f'INSERT INTO {_TABLE} (:"column") VALUES (%(tenant)s)'
-_TOUCH = f'UPDATE {_TABLE} AS r SET :"column" = r.:"column" WHERE r.:"column" = %(tenant)s'
-_MOVE = f'UPDATE {_TABLE} AS r SET :"column" = %(other)s WHERE r.:"column" = %(tenant)s'
-_DELETE = f'DELETE FROM {_TABLE} AS r WHERE r.:"column" = %(tenant)s'
+_ANY = 'SELECT EXISTS (SELECT FROM :"schema".:"table" AS r WHERE r.:"column" = %(tenant)s)'
+_INSERT = 'INSERT INTO :"schema".:"table" (:"column") VALUES (%(tenant)s)'
+_TOUCH = 'UPDATE :"schema".:"table" AS r SET :"column" = r.:"column" WHERE r.:"column" = %(tenant)s'
+_MOVE = 'UPDATE :"schema".:"table" AS r SET :"column" = %(other)s WHERE r.:"column" = %(tenant)s'
+_DELETE = 'DELETE FROM :"schema".:"table" AS r WHERE r.:"column" = %(tenant)s'
 _CONSTRAINTS = "23"
 """Class of the SQLSTATEs of constraints: they are looked at after row security let a row pass."""
 
@@ -25,6 +25,7 @@ _CONSTRAINTS = "23"
 class SharedTable:
     """A shared table: its tenant column ("" without one), what the role may do, and the settings that its policies read."""
 
+    schema_name: str
     name: str
     tenant_column: str
     column_type: str
@@ -54,15 +55,14 @@ class _Trial:
 
     def as_role(self, tenant: str, action: Callable[[Session], object]) -> object:
         """Do something as the service's role with a tenant set, and undo it."""
-        session, found = self.owner.session, None
+        session = self.owner.session
         with undone(session):
             become(session, self.role)
             for each in (self.a, self.b) if self.is_planted else ():
                 self._set(session, each)
                 session.execute(fill(_INSERT, self.names), {"tenant": each})
             self._set(session, tenant)
-            found = action(session)
-        return found
+            return action(session)
 
     def sees(self, tenant: str, rows_of: str) -> bool:
         """Whether the role sees a row of a tenant. An error (a value that is no tenant, a missing right) shows nothing."""
@@ -111,7 +111,7 @@ def probe_rows(world: World, owner: OwnerSession, role: str, table: SharedTable)
     control = f"{role} sees A's rows of {table.name} with A set"
     yield noted(control, "" if trial.sees(trial.a, trial.a) else "it sees none", is_control=True)
     for name, is_seen in (
-        ("without a tenant", any(map(trial.sees_unset, (trial.a, trial.b)))),
+        ("without a tenant", not trial.is_planted and any(map(trial.sees_unset, (trial.a, trial.b)))),
         ("with an empty tenant", any(trial.sees("", rows) for rows in (trial.a, trial.b))),
         ("of B with A set", trial.sees(trial.a, trial.b)),
     ):
@@ -124,7 +124,8 @@ def _writes(trial: _Trial, control: str) -> Probes:
     table, role = trial.table, trial.role
     if table.may_insert and trial.written(_INSERT, trial.a) is not None:
         problem = "the row passed row security" if trial.written(_INSERT, trial.b) is not None else ""
-        yield noted(f"{role} inserts a row of B into {table.name} with A set", problem, request=_said(_INSERT, table), needs=control)
+        name = f"{role} inserts a row of B into {table.name} with A set"
+        yield noted(name, problem, request=_said(_INSERT, table), needs=control)
     if table.may_update and trial.written(_TOUCH, trial.a):
         for name, statement, of in (("moves A's rows to B", _MOVE, trial.a), ("updates B's rows", _TOUCH, trial.b)):
             problem = "rows were changed" if trial.written(statement, of, other=trial.b) else ""
@@ -147,14 +148,21 @@ def _trial(world: World, owner: OwnerSession, role: str, table: SharedTable) -> 
         return noted(f"{role} may not read {table.name}", "")
     if not table.settings:
         return untried(name, "its policies read no setting (current_setting), so no tenant can be set as the service does")
-    names = {"schema": registry_of(owner)["registry_schema"], "table": table.name, "column": table.tenant_column}
+    names = {"schema": table.schema_name, "table": table.name, "column": table.tenant_column}
     a, b = world.tenant("a"), world.tenant("b")
     for mine, other in zip(_values(a, table), _values(b, table), strict=True):
         trial = _Trial(owner, role, table, names, mine, other)
         for one in (trial, dataclasses.replace(trial, is_planted=True)):
             if one.sees(mine, mine) and one.sees(other, other):
                 return one
-    return untried(name, "with a tenant set no row of it is seen: there are none and none can be made, or it is set otherwise")
+    why = "with a tenant set no row of it is seen: there are none and none can be made, or it is set otherwise"
+    return untried(name, why, is_optional=_is_empty(owner, names))
+
+
+def _is_empty(owner: OwnerSession, names: Mapping[str, str]) -> bool:
+    """Whether nobody has rows there, as far as the owner sees: what nobody has cannot be shown to anybody."""
+    with owner.session.transaction(), as_owner(owner.session, owner.target.roles):
+        return not owner.session.value(fill('SELECT EXISTS (SELECT FROM :"schema".:"table")', names))
 
 
 def _values(tenant: AuditTenant, table: SharedTable) -> tuple[str, ...]:

@@ -21,7 +21,10 @@ def admin_routes(world: World) -> Iterator[Route]:
 
 
 def demoted_admin(world: World) -> Probes:
-    """An admin is made a member in the database: what worked a moment ago is refused from the next request on."""
+    """An admin is made a viewer in the database: what worked a moment ago is refused from the next request on.
+
+    A viewer and not a member, since on some services members delete too.
+    """
     if not world.is_throwaway:
         yield untried("an admin who was demoted", NEEDS_OPERATOR, is_optional=True)
         return
@@ -30,13 +33,13 @@ def demoted_admin(world: World) -> Probes:
         yield world.get(who, route.path).probe(f"{who} reads {route.path}", SUCCESS, is_control=True)
     yield from _deletes(world, who)
     with world.temporary(world.plant("a", world.planting_route())) as victim:
-        with role_changed(world.target, world.tenant("a").id, world.person(who).user_id, "member"):
+        with role_changed(world.target, world.tenant("a").id, world.person(who).user_id, "viewer"):
             for route in admin_routes(world):
                 answer = world.get(who, route.path)
-                yield answer.probe(f"{who}, now a member, reads {route.path}", expected, needs=f"{who} reads {route.path}")
+                yield answer.probe(f"{who}, now a viewer, reads {route.path}", expected, needs=f"{who} reads {route.path}")
             yield reads_own(world, who)
             answer = world.send(Call("DELETE", victim.path, world.person(who)))
-            yield answer.probe(f"{who}, now a member, deletes a row", expected, needs=f"{who} deletes a row")
+            yield answer.probe(f"{who}, now a viewer, deletes a row", expected, needs=f"{who} deletes a row")
         gone = "" if row_of(world, victim) is not None else "the row is gone"
         yield noted("the row that a demoted admin deletes", gone, request=answer.call.line(), is_change=True)
 

@@ -15,11 +15,11 @@ def request_runs_in_schema(world: World) -> Probes:
             plant = world.plant(key, route)
             token = next(canary.token for canary in world.caller.canaries if canary.label in plant.labels)
             schema, other = world.tenant(key).schema_name, world.tenant(OTHER[key]).schema_name
-            found = rows_with(session, schema, route.name, token)
+            found = rows_with(session, schema, route.table, token)
             yield noted(f"{route.name} of {key} in {schema}", "" if found == 1 else f"the schema holds the row {found} times")
             for stranger in (other, "public"):
-                strays = rows_with(session, stranger, route.name, token)
+                strays = rows_with(session, stranger, route.table, token)
                 yield noted(f"{route.name} of {key} in {stranger}", f"{stranger} holds the row" if strays else "", is_change=True)
             world.uproot([plant])
-            left = rows_with(session, schema, route.name, token)
+            left = rows_with(session, schema, route.table, token)
             yield noted(f"{route.name} of {key} deleted from {schema}", "the row still stands in the schema" if left else "")

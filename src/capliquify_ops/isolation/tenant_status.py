@@ -73,7 +73,7 @@ def _await(world: World, is_in_force: Callable[[], bool]) -> None:
 
 
 def _profile(world: World) -> Exchange:
-    return world.get(WHO, world.route("user_profile").path)
+    return world.get(WHO, world.route("own_profile").path)
 
 
 def _read_only(world: World, enter: Enter, victim: Plant) -> Probes:

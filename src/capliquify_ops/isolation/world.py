@@ -17,11 +17,12 @@ from capliquify_ops.isolation.pace import Pace
 from capliquify_ops.isolation.people import Person, Wallet
 from capliquify_ops.isolation.planting import plant_rows
 from capliquify_ops.isolation.probe import CannotTell
+from capliquify_ops.isolation.self_test import require_working_oracles
 from capliquify_ops.isolation.world_model import AuditTenant, World
 from capliquify_ops.model.errors import ConfigurationInvalid, OpsError
 from capliquify_ops.model.names import TenantId
 from capliquify_ops.model.protocols import Clock, TokenSource
-from capliquify_ops.tenants.create import FirstUser, NewTenant, create
+from capliquify_ops.tenants.create import FirstUser, NewTenant, create, provision_of
 from capliquify_ops.tenants.discard import discard, made_by_run
 from capliquify_ops.tenants.registry import Tenant, find
 
@@ -69,6 +70,7 @@ def build_world(
     ConfigurationInvalid, TargetUnreachable.
     """
     target.require_harmless("The security audit")
+    require_working_oracles(clock)
     if not target.base_url or not target.profile.has_http:
         raise ConfigurationInvalid(f"Target {target.name!r} has no base_url or no HTTP profile, so no request can be audited.")
     with Client(target.base_url, connections=CONNECTIONS) as client, ExitStack() as removals:
@@ -117,15 +119,15 @@ def _throwaway(world: World) -> None:
     target = world.target
     with operator(target.changing_url(), "audit tenants", pooled=target.pooled) as session:
         for kind in KINDS:
-            new = _new(world, kind)
+            new = new_tenant(world, kind)
             made = create(session, target.roles, new, actor=ACTOR, run=world.run)
             world.tenants[kind.key] = _audit_tenant(kind.key, made)
 
 
-def _new(world: World, kind: TenantKind) -> NewTenant:
+def new_tenant(world: World, kind: TenantKind) -> NewTenant:
+    """Return what a throwaway tenant of this audit is created from."""
     run, noise = world.run, world.random(16)
     owner = _person(run, kind.key, "owner", f"org_{run}_{kind.key}")
-    schema, _, function = world.profile.provision.removeprefix("function:").rpartition(".")
     return NewTenant(
         id=TenantId(uuid.UUID(bytes=noise, version=4)),
         slug=f"audit-{run}-{kind.key}",
@@ -135,7 +137,7 @@ def _new(world: World, kind: TenantKind) -> NewTenant:
         status="active",
         owner=FirstUser(owner.user_id, owner.email, "Audit Owner"),
         company=f"Audit company {kind.key}",
-        provision=(schema or "public", function),
+        provision=provision_of(world.profile.provision),
     )
 
 
@@ -198,7 +200,7 @@ def _stand_ins(world: World) -> None:
 
 
 def _first_logins(world: World) -> None:
-    route = world.profile.routes.get("user_profile") or world.lists()[0]
+    route = world.profile.route("own_profile") or world.lists()[0]
     for name, person in world.people.items():
         if person.tenant in world.tenants and name not in world.missing:
             try:

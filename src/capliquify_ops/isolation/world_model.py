@@ -48,7 +48,8 @@ class World:
     """Tenants, people and plants of one run.
 
     `missing` says why a tenant or person is not there, `leftovers` what could not be removed; `random` gives random bytes.
-    `depth` is quick or full; `seed` is what the plans of this audit are drawn from, so that one can be run again.
+    `remembered` finds the row of a secret by the secret's label, also when it was removed. `depth` is quick or full; `seed`
+    is what the plans of this audit are drawn from, so that one can be run again.
     """
 
     target: Target
@@ -59,6 +60,7 @@ class World:
     people: dict[str, Person] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     plants: list[Plant] = field(default_factory=list)
+    remembered: dict[str, Plant] = field(default_factory=dict)
     leftovers: list[str] = field(default_factory=list)
     is_throwaway: bool = False
     depth: str = "full"
@@ -94,10 +96,11 @@ class World:
         return person
 
     def route(self, name: str) -> Route:
-        """Return a route of the profile. Raises CannotTell where it has none of that name."""
-        if name not in self.profile.routes:
+        """Return a route of the profile by name or surface. Raises CannotTell where it has none of that name."""
+        found = self.profile.route(name)
+        if found is None:
             raise CannotTell(f"The profile {self.profile.name!r} has no [routes.{name}].")
-        return self.profile.routes[name]
+        return found
 
     def surface(self, name: str) -> list[Route]:
         """Return the routes of a surface. Raises CannotTell where the profile neither has one nor says why there is none."""
@@ -115,8 +118,8 @@ class World:
         return [route for route in found if ("{id}" in route.path) is with_id]
 
     def lists(self) -> list[Route]:
-        """Return the routes that are read without an id. Raises CannotTell where there is none."""
-        found = self.routes("GET")
+        """Return the routes that are read without an id and end their answers. Raises CannotTell where there is none."""
+        found = [route for route in self.routes("GET") if route.surface != "events"]
         if not found:
             raise CannotTell(
                 f"The profile {self.profile.name!r} has no tenant route to read, so nothing can be probed over HTTP."
@@ -125,7 +128,7 @@ class World:
 
     def creatable(self) -> list[Route]:
         """Return the routes through which rows can be made: their fields are known."""
-        return [route for route in self.routes("POST") if route.fields]
+        return [route for route in self.routes("POST") if route.fields and route.surface == "collection"]
 
     def item_of(self, route: Route) -> Route | None:
         """Return the route of one row of a collection."""
@@ -173,6 +176,7 @@ class World:
             key, route.name, row_id, item.path.format(id=row_id) if item else "", frozenset(one.label for one in canaries)
         )
         self.plants.append(plant)
+        self.remembered |= dict.fromkeys(plant.labels, plant)
         return plant
 
     def planted(self, key: str, route: str) -> list[Plant]:

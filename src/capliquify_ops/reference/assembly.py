@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from capliquify_ops.reference import credentials, run_folder, target_file
+from capliquify_ops.reference import credentials, pooler, run_folder, target_file
 from capliquify_ops.reference.credentials import Credentials
 from capliquify_ops.reference.postgres import Cluster, Superuser
 from capliquify_ops.reference.postgres_programs import locate
@@ -15,6 +15,12 @@ from capliquify_ops.reference.services import Services
 from capliquify_ops.reference.stack_protocol import Description, Options
 
 _MAINTENANCE = "postgres"
+_BESIDE_THE_POOL = 4
+_DECLARED: Mapping[str, str] = {
+    "UNIFORM_403": "reference_uniform_403",
+    "SHARED_REFERENCE": "reference_shared_reference",
+    "SUSPEND_TTL": "reference_suspend_ttl",
+}
 
 
 class Assembly:
@@ -44,11 +50,15 @@ class Assembly:
         make_roles(credentials.url(folder, people.superuser, cluster.port, _MAINTENANCE), people)
         urls = _urls(folder, people, cluster.port)
         if services:
-            members["service"] = services.start_service(folder, self._family, urls["app"], urls["operator"], people.roles.owner)
-        prepare_database(urls["superuser"], people.roles, product=self._options.product, serials=self._options.serials)
+            app_url = self._pooled(folder, people, urls["app"]) if self._options.pooler else urls["app"]
+            members["service"] = services.start_service(folder, self._family, app_url, urls["operator"], people.roles.owner)
+        options = self._options
+        prepare_database(
+            urls["superuser"], people.roles, product=options.product, serials=options.serials, switches=options.switches
+        )
         if services:
             services.await_answers(members["identity"], members["service"])
-        profile = "reference_serials" if self._options.serials else "reference"
+        profile = _profile(options)
         config = target_file.write(folder, people.roles, urls, base_url=services.base_url if services else "", profile=profile)
         return _described((folder, config), people, urls, services, members)
 
@@ -62,6 +72,16 @@ class Assembly:
         if self._folder:
             self._folder.remove()
 
+    def _pooled(self, folder: run_folder.RunFolder, people: Credentials, url: str) -> str:
+        assert self._cluster is not None
+        options, account = self._options, self._cluster.account
+        # In session mode a connection that only waits, such as the health check's, keeps its own one to the server.
+        beside = _BESIDE_THE_POOL * options.workers if options.pooler == "session" else 0
+        connections = options.pool_size + beside
+        return pooler.start(
+            folder, self._family, options.pooler, url=url, login=people.app, account=account, connections=connections
+        )
+
     def _made_folder(self, *, as_root: bool) -> run_folder.RunFolder:
         given = self._options.base
         run_folder.sweep([given] if given else run_folder.bases())
@@ -69,6 +89,12 @@ class Assembly:
             inside = as_root or (self._options.postgres_bin is None and run_folder.breaks_initdb(locate(None)))
             self._folder = run_folder.create(given or run_folder.choose_base(programs_inside=inside))
         return self._folder
+
+
+def _profile(options: Options) -> str:
+    """Name the profile that describes the service as it is started: some twins are right because they are declared."""
+    declared = [name for name in options.switches if name in _DECLARED]
+    return _DECLARED[declared[0]] if declared else "reference_serials" if options.serials else "reference"
 
 
 def _urls(folder: run_folder.RunFolder, people: Credentials, port: int) -> Mapping[str, str]:

@@ -77,6 +77,11 @@ class Cluster:
         self._programs = self._prepared(given)
         self.port = 0
 
+    @property
+    def account(self) -> Account | None:
+        """The account of the server; None where it is this process's own."""
+        return self._claim.server if self._claim else None
+
     def initialise(self, superuser: Superuser) -> Member:
         """Begin `initdb`; `launch` waits for it."""
         self._data.mkdir(mode=0o700)

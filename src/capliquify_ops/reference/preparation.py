@@ -1,8 +1,9 @@
 """From an empty server to the product's database: roles, database, tables and functions, the service's own schema."""
 
+from collections.abc import Sequence
 from importlib.resources import files
 
-from capliquify_ops.database import SessionLimits, fill, operator
+from capliquify_ops.database import Session, SessionLimits, fill, operator
 from capliquify_ops.model.roles import Roles
 from capliquify_ops.model.secret import Secret
 from capliquify_ops.reference.credentials import Credentials
@@ -28,10 +29,12 @@ def make_roles(superuser_url: str, credentials: Credentials) -> None:
         session.outside_transaction(fill('CREATE DATABASE :"database" OWNER :"owner"', _names(roles) | {"database": DATABASE}))
 
 
-def prepare_database(superuser_url: str, roles: Roles, *, product: bool, serials: bool = False) -> None:
+def prepare_database(
+    superuser_url: str, roles: Roles, *, product: bool, serials: bool = False, switches: Sequence[str] = ()
+) -> None:
     """Install statistics of statements and, with `product`, the product and the service's own schema.
 
-    `serials`: also what makes tenants with a table of serial ids.
+    `serials`: also what makes tenants with a table of serial ids. `switches`: what these change in the database.
     """
     with operator(Secret(superuser_url), "embedded database", limits=_LIMITS) as session:
         with session.transaction():
@@ -42,6 +45,15 @@ def prepare_database(superuser_url: str, roles: Roles, *, product: bool, serials
                 service = files("capliquify_ops.reference.service").joinpath(name).read_text(encoding="utf-8")
                 with session.transaction():
                     session.script(fill('SET LOCAL ROLE :"owner";\n' + service, _names(roles)))
+            for name in switches:
+                _switch(session, name, roles)
+
+
+def _switch(session: Session, name: str, roles: Roles) -> None:
+    statements = files("capliquify_ops.reference.service").joinpath("switched", f"{name}.sql")
+    if statements.is_file():
+        with session.transaction():
+            session.script(fill(statements.read_text(encoding="utf-8"), _names(roles)))
 
 
 def _names(roles: Roles) -> dict[str, str]:

@@ -57,7 +57,9 @@ class Services:
             "keys_file": str(folder.path / keys.PUBLIC),
             "identity_url": self.identity_url,
             "access_log": str(folder.path / "access.log"),
+            "serials": self._options.serials,
             "switches": ",".join(self._options.switches),
+            "pooled": bool(self._options.pooler),
         }
         values |= self._options.service_settings
         return _start(folder, family, "service", values, _PACKAGE, *self._options.service_arguments)

@@ -65,6 +65,7 @@ def start(
     base: Path | None = None,
     switches: tuple[str, ...] = (),
     serials: bool = False,
+    pooler: str = "",
 ) -> Stack:
     """Start an embedded stack and return it when it answers; the options are those of `stack_protocol.Options`.
 
@@ -85,6 +86,7 @@ def start(
         base=base,
         switches=switches,
         serials=serials,
+        pooler=pooler,
     )
     with tempfile.TemporaryFile() as complaints:
         supervisor = subprocess.Popen(

@@ -22,7 +22,7 @@ class Options:
     the server's configuration, `service_settings` over the service's; `service_arguments` go to its command line. `switches`
     are names of defects and twins (reference/service/switches.py). `serials`: each tenant also has a table of serial ids.
     `base`: the folder in which the run's folder is made, where the usual places do not do; in /dev/shm a large fleet is
-    removed in seconds.
+    removed in seconds. `pooler`: the mode of a PgBouncer between service and server, `transaction` or `session`.
     """
 
     service: bool = True
@@ -37,6 +37,7 @@ class Options:
     base: Path | None = None
     switches: tuple[str, ...] = ()
     serials: bool = False
+    pooler: str = ""
 
     def to_line(self) -> str:
         """Return the options as one line of JSON."""

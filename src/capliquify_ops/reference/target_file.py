@@ -20,6 +20,7 @@ def write(folder: RunFolder, roles: Roles, urls: Mapping[str, str], *, base_url:
         f"operator_url_file = {_text(operator)}",
         f"app_role = {_text(roles.app)}",
         *([f"base_url = {_text(base_url)}"] if base_url else []),
+        *([f"log_files = [{_text(folder.path / 'service.log')}, {_text(folder.path / 'access.log')}]"] if base_url else []),
         f"profile = {_text(profile)}",
         "[targets.running.roles]",
         *(f"{name} = {_text(getattr(roles, name))}" for name in ("owner", "observer", "operator")),

@@ -87,6 +87,12 @@ class NewTenant:
         return SchemaName(self.schema_name or f"tenant_{self.id.hex}")
 
 
+def provision_of(setting: str) -> tuple[str, str]:
+    """Return schema and name of the function that a profile provisions with, the product's where it names none."""
+    schema, _, function = setting.removeprefix("function:").rpartition(".")
+    return (schema or "public", function) if setting.startswith("function:") else ("public", "create_tenant_schema")
+
+
 def require_tier(tier: str) -> None:
     """Refuse what is not a tier."""
     if tier not in _TIERS:

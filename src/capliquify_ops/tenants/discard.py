@@ -12,6 +12,8 @@ from capliquify_ops.tenants.delete import mark_deleted
 from capliquify_ops.tenants.ownership import as_owner, lock_tenant
 from capliquify_ops.tenants.registry import Tenant, find
 
+_RUN_SLUG = "audit-{run}-"
+"""How the slugs of an audit's tenants start, also of those that it has the service make: a run's id is random."""
 _MADE_BY_RUN = (
     "SELECT EXISTS (SELECT 1 FROM capliquify_ops.audit AS a"
     " WHERE a.tenant_id = %(id)s AND a.verb = 'tenant create' AND a.run = %(run)s)"
@@ -30,7 +32,7 @@ def discard(session: Session, roles: Roles, key: str, *, run: str, actor: str) -
         lock_tenant(session, find(session, key).id)
         tenant = find(session, key)
         with as_owner(session, roles):
-            if not session.value(_MADE_BY_RUN, {"id": tenant.id, "run": run}):
+            if not _is_of_run(session, tenant, run):
                 message = f"The tenant {tenant.slug!r} was not created by the run {run[:80]!r}."
                 raise TenantConflict(message, hint="To delete a tenant: capliquify-ops tenant delete")
             if tenant.deleted_at is None:
@@ -45,12 +47,18 @@ def discard(session: Session, roles: Roles, key: str, *, run: str, actor: str) -
 def made_by_run(session: Session, run: str) -> list[Tenant]:
     """Return the tenants that a run created and that are still there, within the open transaction."""
     ids = session.rows(
-        "SELECT DISTINCT a.tenant_id::text FROM capliquify_ops.audit AS a JOIN public.tenants AS t ON t.id = a.tenant_id"
-        " WHERE a.verb = 'tenant create' AND a.run = %(run)s ORDER BY 1",
+        "SELECT a.tenant_id::text FROM capliquify_ops.audit AS a JOIN public.tenants AS t ON t.id = a.tenant_id"
+        " WHERE a.verb = 'tenant create' AND a.run = %(run)s"
+        " UNION SELECT t.id::text FROM public.tenants AS t WHERE pg_catalog.starts_with(t.slug, %(slug)s) ORDER BY 1",
         str,
-        {"run": run},
+        {"run": run, "slug": _RUN_SLUG.format(run=run)},
     )
     return [find(session, tenant) for tenant in ids]
+
+
+def _is_of_run(session: Session, tenant: Tenant, run: str) -> bool:
+    made = bool(session.value(_MADE_BY_RUN, {"id": tenant.id, "run": run}))
+    return made or tenant.slug.startswith(_RUN_SLUG.format(run=run))
 
 
 def _plan(tenant: Tenant) -> Plan:

@@ -11,7 +11,7 @@ import pytest
 from tests.db.archive.conftest import make_tenant, rows, world
 
 from capliquify_ops.configuration.system import SystemClock
-from capliquify_ops.database import fill, operator
+from capliquify_ops.database import fill, observer, operator
 from capliquify_ops.evidence.canonical import canonical
 from capliquify_ops.model.errors import (
     ArchiveRefused,
@@ -25,7 +25,7 @@ from capliquify_ops.tenants.archive import loading
 from capliquify_ops.tenants.archive.frames import ArchiveWriter, script_of
 from capliquify_ops.tenants.archive.opening import open_archive
 from capliquify_ops.tenants.audit import audit_of
-from capliquify_ops.tenants.backup import Source, backup_source
+from capliquify_ops.tenants.backup import Source, backup, backup_source
 from capliquify_ops.tenants.backup_record import record_backups
 from capliquify_ops.tenants.create import NewTenant
 from capliquify_ops.tenants.ownership import as_owner
@@ -44,9 +44,17 @@ def new(slug="copy", **changes):
     return NewTenant(uuid.uuid4(), slug, slug, f"org_{slug}", status="active", **changes)
 
 
+@pytest.fixture(scope="module")
+def backed_up(furnished_with_acme, server, tmp_path_factory):
+    """The archive of the tenant that every test finds in its own database, made once."""
+    path = tmp_path_factory.mktemp("archive") / "archive.sql.zst"
+    with observer(server.url("database", furnished_with_acme.name), "test") as session:
+        return backup(session, "acme", path, tool="test")
+
+
 @pytest.fixture
-def archive(tenant, archive_of):
-    with open_archive(Path(archive_of("acme").path)) as opened:
+def archive(tenant, backed_up):
+    with open_archive(Path(backed_up.path)) as opened:
         yield opened
 
 

@@ -8,6 +8,7 @@ import uuid
 
 import psycopg
 import pytest
+from psycopg.pq import ExecStatus
 
 from capliquify_ops.configuration import Target, TargetClass, load_limits, load_profile
 from capliquify_ops.configuration.system import SystemClock, dice
@@ -139,12 +140,23 @@ def busy(work, many=1):
 
 
 def repeating(place, statement, parameters=None, **given):
-    """Work for `busy`: one statement of the application, again and again."""
+    """Work for `busy`: one statement of the application, again and again.
+
+    Without parameters the rows stay in libpq: to make Python of thousands of them takes longer than the server works, and
+    whoever looks meanwhile waits for this thread.
+    """
 
     @contextlib.contextmanager
     def work():
         with place.connect(**given) as connection:
-            yield lambda: connection.execute(statement, parameters).fetchall()
+            if parameters is not None:
+                yield lambda: connection.execute(statement, parameters).fetchall()
+                return
+
+            def again():
+                assert connection.pgconn.exec_(statement.encode()).status == ExecStatus.TUPLES_OK
+
+            yield again
 
     return work
 

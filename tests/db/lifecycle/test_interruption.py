@@ -12,6 +12,8 @@ from capliquify_ops.database import fill
 from capliquify_ops.tenants.ownership import as_owner
 
 SAMPLE = 4
+ALWAYS = ("create", "purge --now", "purge --undo", "suspend")
+"""Of the other scenarios a sample: to count the points of one it has to be run."""
 
 
 def _matrix():
@@ -30,10 +32,12 @@ def matrix(database, tmp_path):
 
 def test_a_sample_of_the_matrix(matrix):
     """Whatever ends a verb after whichever of its statements, nothing is lost or half done, and the next call finishes or goes back."""
-    cases = matrix.cases()
-    assert len(cases) > 400
-    assert {case.scenario for case in cases} >= {"create", "purge --now", "purge --undo", "suspend"}
+    from scenarios import SCENARIOS
+
     dice = random.Random(3)
+    others = sorted(set(SCENARIOS) - set(ALWAYS))
+    cases = matrix.cases((*ALWAYS, *dice.sample(others, len(others) // 4)))
+    assert len(cases) > 150
     last = list({case.scenario: case for case in cases}.values())
     ended = [matrix.run(case) for case in (*dice.sample(cases, SAMPLE), *dice.sample(last, SAMPLE // 2))]
     # Between the quarantine and the drop the matrix goes back instead of on, every third time.

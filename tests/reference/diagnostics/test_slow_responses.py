@@ -28,7 +28,7 @@ def running():
     with embedded.start(pool_size=2) as stack:
         running = Running(stack)
         yield running
-        running.http.close()
+        running.close()
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def traffic(running, tenants, many, pause_s=0.0):
     over, answers = threading.Event(), []
 
     def client(headers):
-        with httpx.Client(base_url=running.stack.base_url, timeout=20) as http:
+        with httpx.Client(base_url=running.stack.base_url, timeout=20, verify=False) as http:
             while not over.is_set():
                 answers.append(http.get(ROUTE, headers=headers).status_code)
                 over.wait(pause_s)
@@ -101,10 +101,10 @@ def _names(diagnosis):
 
 
 def test_light_traffic_has_nothing(running, tenants, found):
-    """Three clients that pause between requests: nothing is found, five times, and every source that there is has answered."""
+    """Three clients that pause between requests: nothing is found, time and again, and every source that there is has answered."""
     with traffic(running, tenants, 3, pause_s=0.02) as answers:
         until(lambda: len(answers), lambda many: many > 20)
-        for _ in range(5):
+        for _ in range(3):
             diagnosis = found(watch_s=0.5)
             assert (diagnosis.causes, diagnosis.is_certain) == ((), True), diagnosis
     assert any("p95" in source.says for source in diagnosis.sources if source.name == "metrics")

@@ -26,6 +26,7 @@ from capliquify_ops.reference import keys
 from capliquify_ops.reference import stack as embedded
 from capliquify_ops.reference import tokens as embedded_tokens
 from capliquify_ops.reference.service import tokens as service_tokens
+from capliquify_ops.reference.service.switches import reached
 
 RATE = 4000
 SAMPLE_SEED = 3
@@ -339,6 +340,24 @@ def lie(proxy):
     proxy.fault = None
 
 
+@pytest.fixture(scope="session")
+def switched(token_maker):
+    """Worlds on stacks of their own, with defects or twins switched on; what was reached is a fact of the stack."""
+
+    @contextmanager
+    def build(*switches, profile=None, **options):
+        limits = {"rate_limit_per_s": RATE, "rate_limit_burst": 2 * RATE}
+        with embedded.start(switches=switches, service_settings=limits, **options) as running:
+            target = load_settings(running.config, environment={}).targets["running"]
+            target = dataclasses.replace(target, profile=dataclasses.replace(profile or target.profile, rate_limit=RATE))
+            clock = SystemClock()
+            with build_world(target, Tokens(running.run_folder, clock), new_run(), clock) as built:
+                yield built
+                assert {*switches} <= reached(running.run_folder)
+
+    return build
+
+
 class Cast:
     """The people of a world, for faults that mistake one for another."""
 
@@ -370,7 +389,7 @@ def cast(world):
 def make():
     """What faults answer with, and the proxy for modules that need one of their own."""
     return type(
-        "Make", (), {"ok": staticmethod(ok), "answer": Answer, "proxy": Proxy, "cast": Cast, "sample": staticmethod(sample)}
+        "Make", (), {"ok": staticmethod(ok), "answer": Answer, "proxy": Proxy, "request": Request, "cast": Cast, "sample": staticmethod(sample)}
     )
 
 

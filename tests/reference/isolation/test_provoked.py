@@ -810,7 +810,12 @@ def _(cast, tools):
     return lie
 
 
-BUILT = [row.check for row in (*scenarios(), *controls()) if row.measure]
+ELSEWHERE = {
+    "sec_012_row_level_security", "sec_013_secrets_in_errors", "sec_014_audit_trail", "sec_018_rate_limit", "sec_019_inert_input",
+    "sec_020_https_enforced",
+}  # fmt: skip
+"""Provoked in test_provoked_controls.py."""
+BUILT = [row.check for row in (*scenarios(), *controls()) if row.check not in ELSEWHERE]
 
 
 @pytest.mark.parametrize(("check", "name"), sorted(FAULTS), ids=lambda text: text.replace(" ", "-"))
@@ -843,7 +848,7 @@ def test_a_fault_is_found(check, name, world, cast, make, lie, as_found, record_
 
 
 def test_every_built_check_is_provoked():
-    """There is at least one fault for each scenario and each built control."""
+    """There is at least one fault for each scenario, and for each control that is not provoked elsewhere."""
     assert {check for check, _ in FAULTS} == set(BUILT)
     assert len(BUILT) == 18 + 14
 

@@ -19,7 +19,7 @@ from capliquify_ops.tenants.registry import list_tenants
 BUILT = [row.check for row in (*scenarios(), *controls()) if row.measure]
 NEEDS_MORE_THAN_TWO = {
     "int_06_no_tenant", "int_07_suspended", "int_09_tenant_schema", "int_11_starter_refused_ai", "int_12_starter_refused_reports",
-    "sec_010_starter_premium", "sec_011_feature_column",
+    "sec_010_starter_premium", "sec_011_feature_column", "sec_012_row_level_security", "sec_018_rate_limit",
 }  # fmt: skip
 
 

@@ -6,12 +6,14 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from capliquify_ops.configuration import Limits, Target, TargetClass, load_limits, load_profile
-from capliquify_ops.load import Caller, Plan
+from capliquify_ops.load import Caller, LoadRun, Plan, run_load
 from capliquify_ops.model.secret import Secret
 
 MARKERS = tuple(f"sku-{letter}-" for letter in "abcdefghij")
@@ -118,16 +120,50 @@ def server() -> Iterator[Server]:
     running.close()
 
 
+def target_of(server: Server) -> Target:
+    return Target("here", TargetClass.LOOPBACK, load_profile("capliquify", Path()), base_url=server.base_url)
+
+
+def plan_of(server: Server) -> Plan:
+    """150 requests/s for one second, over ten tenants."""
+    callers = tuple(Caller(Secret(f"token-of-{marker}"), {"X-Organization-ID": f"org-{marker}"}, marker) for marker in MARKERS)
+    return Plan(server.base_url, 150, 1, callers, ("/api/products", "/api/sales"), warmup_s=0.2, connections=240, timeout_s=4.0)
+
+
 @pytest.fixture
 def target(server: Server) -> Target:
-    return Target("here", TargetClass.LOOPBACK, load_profile("capliquify", Path()), base_url=server.base_url)
+    return target_of(server)
 
 
 @pytest.fixture
 def plan(server: Server) -> Plan:
-    """150 requests/s for one second, over ten tenants."""
-    callers = tuple(Caller(Secret(f"token-of-{marker}"), {"X-Organization-ID": f"org-{marker}"}, marker) for marker in MARKERS)
-    return Plan(server.base_url, 150, 1, callers, ("/api/products", "/api/sales"), warmup_s=0.2, connections=240, timeout_s=4.0)
+    return plan_of(server)
+
+
+@dataclass(frozen=True)
+class Good:
+    """A run of the plan against a server with nothing wrong, and the generator's command line and environment meanwhile."""
+
+    plan: Plan
+    run: LoadRun
+    generator: str
+
+
+@pytest.fixture(scope="session")
+def good() -> Good:
+    """One good run for all tests that only look at it."""
+    server, seen = Server(), []
+
+    def look(_: object) -> None:
+        children = [] if seen else psutil.Process().children(recursive=True)
+        seen.extend(str((each.cmdline(), each.environ())) for each in children if "capliquify_ops.load.worker" in each.cmdline())
+
+    try:
+        plan = plan_of(server)
+        run = run_load(plan, target=target_of(server), progress=look)
+    finally:
+        server.close()
+    return Good(plan, run, seen[0])
 
 
 @pytest.fixture

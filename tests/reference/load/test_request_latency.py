@@ -19,9 +19,9 @@ def failing_every(count, server, broken):
     return lambda marker: broken(marker) if server.served % count == 0 else server.right(marker)
 
 
-def test_a_failing_service_turns_it_red_and_a_mended_one_green_again(server, ask, answer):
+def test_a_failing_service_turns_it_red_and_a_mended_one_green_again(server, good, limits, ask, answer):
     """0 -> 1 -> 0: three 500s among 150 requests are more than 0.1 %, and nothing of them remains afterwards."""
-    assert ask().outcome is Outcome.HEALTHY
+    assert request_latency.judge(good.run, limits).outcome is Outcome.HEALTHY
     server.reply = failing_every(50, server, lambda marker: answer(500, b'{"success": false}'))
     found = ask()
     assert found.outcome is Outcome.FAILING

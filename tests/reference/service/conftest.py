@@ -54,31 +54,47 @@ class Running:
         self.keys = {
             name: load_pem_private_key((started.run_folder / name).read_bytes(), None) for name in (keys.SIGNING, keys.FOREIGN)
         }
-        self.http = httpx.Client(base_url=started.base_url, timeout=20)
+        # Over plain HTTP nothing is verified, and to read the certificates of the authorities takes 45 ms.
+        self.http = httpx.Client(base_url=started.base_url, timeout=20, verify=False)
+        self._superuser: psycopg.Connection | None = None
 
     def token(self, user: str, organization: str | None, key: str = keys.SIGNING, **other: object) -> str:
         claims = claims_of(self.settings.issuer, self.settings.authorized_party, user, organization, **other)
         return jwt.encode(claims, self.keys[key], algorithm="RS256", headers={"kid": keys.KEY_ID})
 
-    def sql(self, statement: str, parameters: dict | None = None, database: str | None = None) -> list[tuple]:
-        with psycopg.connect(self.stack.superuser_url, dbname=database, autocommit=True) as connection:
-            cursor = connection.execute(statement, parameters)
-            return cursor.fetchall() if cursor.description else []
+    def sql(self, statement: str, parameters: dict | None = None) -> list[tuple]:
+        """Runs a statement as superuser, on a connection that is kept: to open one takes longer than most statements."""
+        if self._superuser is None:
+            self._superuser = psycopg.connect(self.stack.superuser_url, autocommit=True)
+        cursor = self._superuser.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else []
 
-    def tenant(self, tier: str = "enterprise", status: str = "active", max_users: int | None = None) -> "Tenant":
+    def close(self) -> None:
+        self.http.close()
+        self.forget_connection()
+
+    def forget_connection(self) -> None:
+        """The next statement opens one of its own."""
+        if self._superuser is not None:
+            self._superuser.close()
+        self._superuser = None
+
+    def tenant(
+        self, tier: str = "enterprise", status: str = "active", max_users: int | None = None, *, serials: bool = False
+    ) -> "Tenant":
         name = f"t{uuid.uuid4().hex[:12]}"
         [(identifier, schema)] = self.sql(
             "INSERT INTO public.tenants (slug, name, clerk_organization_id, subscription_tier, subscription_status, trial_ends_at, max_users)"
             " VALUES (%(n)s::text, %(n)s::text, %(o)s, %(t)s, %(s)s, now() + interval '14 days', %(m)s) RETURNING id::text, schema_name",
             {"n": name, "o": f"org_{name}", "t": tier, "s": status, "m": max_users},
         )
-        self.sql("SELECT public.create_tenant_schema(%(id)s::uuid)", {"id": identifier})
-        for role in ROLES:
-            self.sql(
-                "INSERT INTO public.users (clerk_user_id, email, full_name, tenant_id, role)"
-                " VALUES (%(u)s::text, %(u)s::text || '@x.test', %(u)s::text, %(t)s, %(r)s)",
-                {"u": f"{role}_org_{name}", "t": identifier, "r": role},
-            )
+        provision = "reference_service" if serials else "public"
+        self.sql(f"SELECT {provision}.create_tenant_schema(%(id)s::uuid)", {"id": identifier})
+        self.sql(
+            "INSERT INTO public.users (clerk_user_id, email, full_name, tenant_id, role)"
+            " SELECT u, u || '@x.test', u, %(t)s::uuid, r::public.user_role FROM unnest(%(r)s::text[]) AS r, concat(r, '_org_', %(n)s::text) AS u",
+            {"n": name, "t": identifier, "r": list(ROLES)},
+        )
         return Tenant(self, identifier, f"org_{name}", schema)
 
     def make_member(self, organization: str, user: str, role: str) -> None:
@@ -86,6 +102,7 @@ class Running:
             f"{self.settings.identity_url}/organizations/{organization}/memberships/{user}",
             json={"email": f"{user}@x.test", "full_name": user, "role": role},
             headers={"Authorization": f"Bearer {self.settings.admin_token}"},
+            verify=False,
         )
         assert answer.status_code == 200
 
@@ -167,7 +184,7 @@ def spoken_to(started: stack.Stack) -> Iterator[Running]:
     try:
         yield running
     finally:
-        running.http.close()
+        running.close()
 
 
 @pytest.fixture(scope="session")

@@ -306,7 +306,7 @@ def test_a_bad_body_is_the_callers_error(tenant: Tenant, body: bytes, status: in
 
 def test_a_body_without_length_is_limited_too(tenant: Tenant) -> None:
     """A chunked body is cut off at the same limit."""
-    with httpx.Client(base_url=tenant.running.stack.base_url) as client:
+    with httpx.Client(base_url=tenant.running.stack.base_url, verify=False) as client:
         answer = client.post("/api/products", headers=tenant.headers(), content=(b" " * 65536 for _ in range(17)))
     refused(answer, 413, "body_too_large")
 
@@ -501,7 +501,7 @@ def test_concurrent_requests_of_many_tenants_never_mix(running: Running) -> None
         return {row["id"] for row in rows} == own[each.id]
 
     with ThreadPoolExecutor(24) as pool:
-        assert all(pool.map(visit, range(500)))
+        assert all(pool.map(visit, range(250)))
     assert running.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'reference_service'")[0][0] <= 10
 
 
@@ -510,9 +510,10 @@ def test_the_metrics_add_up_over_workers(running: Running, tenant: Tenant) -> No
     name = 'http_requests_total{method="GET",route="/api/products/{id}",status="404"}'
     before, identifiers = running.metric(name), [str(uuid.uuid4()) for _ in range(40)]
     headers = tenant.headers()
-    for identifier in identifiers:
-        # A connection each, so that both workers get some.
-        assert httpx.get(f"{running.stack.base_url}/api/products/{identifier}", headers=headers).status_code == 404
+    # A connection each, so that both workers get some.
+    with httpx.Client(base_url=running.stack.base_url, headers=headers | {"Connection": "close"}, verify=False) as http:
+        for identifier in identifiers:
+            assert http.get(f"/api/products/{identifier}").status_code == 404
     assert running.metric(name) == before + 40
     text = running.http.get("/metrics").text
     assert not any(identifier in text for identifier in identifiers)

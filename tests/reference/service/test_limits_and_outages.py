@@ -6,6 +6,7 @@ import subprocess
 import time
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -41,41 +42,50 @@ def test_the_rate_limit_is_the_tenants_and_shared_by_workers() -> None:
         wait_for(lambda: running.http.get("/api/products", headers=one.headers()).status_code == 200)
 
 
-def test_health_tells_the_truth_and_the_service_recovers() -> None:
-    """While PostgreSQL is stopped health and requests are 503 with the error shape; after its start everything works again."""
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[tuple[Running, Outage]]:
+    """A stack whose parts these tests end, with its outage: what was started again ends with the stack."""
     with run() as running:
-        tenant = running.tenant()
-        assert running.http.get("/api/products", headers=tenant.headers()).status_code == 200
         outage = Outage(running.stack.processes["postgres"])
         try:
-            outage.begin()
-            for _ in range(4):
-                down = running.http.get("/api/health")
-                assert (down.status_code, down.json()["database"]) == (503, "disconnected")
-            refused = running.http.get("/api/products", headers=tenant.headers())
-            assert (refused.status_code, refused.json()["error"]) == (503, "database_unavailable")
-            assert refused.headers["retry-after"]
-            outage.end()
-            wait_for(lambda: running.http.get("/api/health").status_code == 200)
-            wait_for(lambda: running.http.get("/api/products", headers=tenant.headers()).status_code == 200)
-            for _ in range(20):
-                assert httpx.get(f"{running.stack.base_url}/api/products", headers=tenant.headers()).status_code == 200
-            text = (running.stack.run_folder / "service.log").read_text()
-            assert "passfile" not in text
-            assert "postgresql://" not in text
+            yield running, outage
         finally:
             outage.close()
 
 
-def test_a_first_login_without_identity_provider_is_503() -> None:
+def test_health_tells_the_truth_and_the_service_recovers(mortal: tuple[Running, Outage]) -> None:
+    """While PostgreSQL is stopped health and requests are 503 with the error shape; after its start everything works again."""
+    running, outage = mortal
+    tenant = running.tenant()
+    assert running.http.get("/api/products", headers=tenant.headers()).status_code == 200
+    running.forget_connection()
+    outage.begin()
+    for _ in range(4):
+        down = running.http.get("/api/health")
+        assert (down.status_code, down.json()["database"]) == (503, "disconnected")
+    refused = running.http.get("/api/products", headers=tenant.headers())
+    assert (refused.status_code, refused.json()["error"]) == (503, "database_unavailable")
+    assert refused.headers["retry-after"]
+    outage.end()
+    wait_for(lambda: running.http.get("/api/health").status_code == 200)
+    wait_for(lambda: running.http.get("/api/products", headers=tenant.headers()).status_code == 200)
+    with httpx.Client(base_url=running.stack.base_url, headers={"Connection": "close"}, verify=False) as http:
+        for _ in range(20):
+            assert http.get("/api/products", headers=tenant.headers()).status_code == 200
+    text = (running.stack.run_folder / "service.log").read_text()
+    assert "passfile" not in text
+    assert "postgresql://" not in text
+
+
+def test_a_first_login_without_identity_provider_is_503(mortal: tuple[Running, Outage]) -> None:
     """With the identity process gone newcomers get identity_unavailable with Retry-After, and known users go on."""
-    with run() as running:
-        tenant = running.tenant()
-        os.kill(running.stack.processes["identity"], signal.SIGKILL)
-        answer = running.http.get("/api/products", headers=tenant.headers_of(f"user_{uuid.uuid4().hex}"))
-        assert (answer.status_code, answer.json()["error"]) == (503, "identity_unavailable")
-        assert int(answer.headers["retry-after"]) >= 1
-        assert running.http.get("/api/products", headers=tenant.headers()).status_code == 200
+    running, _ = mortal
+    tenant = running.tenant()
+    os.kill(running.stack.processes["identity"], signal.SIGKILL)
+    answer = running.http.get("/api/products", headers=tenant.headers_of(f"user_{uuid.uuid4().hex}"))
+    assert (answer.status_code, answer.json()["error"]) == (503, "identity_unavailable")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert running.http.get("/api/products", headers=tenant.headers()).status_code == 200
 
 
 def workers_of(main: int) -> list[str]:

@@ -38,6 +38,7 @@ def test_defaults_are_those_of_the_contract(tmp_path: Path) -> None:
         (SERVICE | {"isuer": "x"}, "isuer"),
         (SERVICE | {"port": "80"}, "port"),
         (SERVICE | {"port": True}, "port"),
+        (SERVICE | {"pooled": 2}, "pooled"),
         (SERVICE | {"access_log": 3}, "access_log"),
         (SERVICE | {"workers": 0}, "workers"),
         (SERVICE | {"rate_limit_per_s": 0}, "rate_limit_per_s"),
@@ -51,6 +52,12 @@ def test_an_unusable_file_is_named_without_secrets(tmp_path: Path, document: obj
     with pytest.raises(SettingsInvalid, match=named) as caught:
         load_settings(written(tmp_path, document))
     assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("said", "meant"), [(True, True), (1, True), (0, False)])
+def test_a_yes_or_no_may_be_a_number(tmp_path: Path, said: object, meant: object) -> None:
+    """Whoever writes settings as numbers says 1 and 0; the service reads true and false."""
+    assert load_settings(written(tmp_path, SERVICE | {"pooled": said})).pooled is meant
 
 
 def test_secrets_are_not_in_the_repr(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from capliquify_ops.cli.commands import application
 from capliquify_ops.configuration import Integration, Target, TargetClass, load_limits, load_profile
 from capliquify_ops.configuration.system import SystemClock
-from capliquify_ops.diagnostics import memory
+from capliquify_ops.diagnostics import memory, memory_sources
 from capliquify_ops.diagnostics.diagnose import diagnose
 from capliquify_ops.diagnostics.inquiry import Inquiry
 from capliquify_ops.diagnostics.memory import MemoryRows, explain
@@ -276,13 +276,14 @@ def process():
         child.stdout.close()
 
 
-def test_processes_that_really_grow(process, found):
+def test_processes_that_really_grow(process, found, monkeypatch):
     """Watched at the same time: one that leaks is named with a slope, one that grew and then stays is not."""
+    monkeypatch.setattr(memory_sources, "_PAUSE_S", 0.15)
     urls, diagnoses = {"leaks": process(20, 1000), "stays": process(20, 3)}, {}
 
     def look(name):
         for _ in range(3):  # a machine that stands still for seconds leaves too few points: then again
-            diagnoses[name] = found(base_url=urls[name], watch_s=7.0)
+            diagnoses[name] = found(base_url=urls[name], watch_s=2.1)
             if "no trend" not in source(diagnoses[name], WATCHED).says:
                 break
 

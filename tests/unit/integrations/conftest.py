@@ -24,15 +24,15 @@ def pytest_collection_modifyitems(config, items):
     """Of each parametrised test every sixth case, unless `--whole` asks for all or cases are named."""
     if config.getoption("--whole") or any("::" in argument for argument in config.args):
         return
-    seen, out = Counter(), []
+    seen, out = Counter(), set()
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent) and hasattr(item, "callspec"):
             test = (item.path, item.originalname)
             if seen[test] % 6:
-                out.append(item)
+                out.add(item)
             seen[test] += 1
-    items[:] = [item for item in items if item not in set(out)]
-    config.hook.pytest_deselected(items=out)
+    items[:] = [item for item in items if item not in out]
+    config.hook.pytest_deselected(items=list(out))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 import base64
 import gzip
+import io
 import json
+import zipfile
 import zlib
 from urllib.parse import quote
 
@@ -22,6 +24,14 @@ def escaped(content):
     return "".join(f"\\u{ord(letter):04x}" for letter in content.decode("latin-1")).encode()
 
 
+def zipped(content):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("empty.csv", "")
+        archive.writestr("rows/products.csv", content)
+    return file.getvalue()
+
+
 WRAPPINGS = {
     "plain": lambda content: content,
     "upper case": bytes.upper,
@@ -37,6 +47,8 @@ WRAPPINGS = {
     "hex": lambda content: content.hex().encode(),
     "gzip": gzip.compress,
     "zlib": zlib.compress,
+    "zip": zipped,
+    "gzip in zip": lambda content: zipped(gzip.compress(content)),
     "utf-16": lambda content: content.decode("latin-1").encode("utf-16"),
     "base64 of gzip in json": lambda content: json.dumps({"export": base64.b64encode(gzip.compress(content)).decode()}).encode(),
     "hex of base64": lambda content: base64.b64encode(content).hex().encode(),
@@ -50,7 +62,7 @@ def test_a_wrapped_canary_is_found(wrapping, before, after, outside):
     """A canary is found in each wrapping, whatever stands around it, inside and outside of the wrapping."""
     content = before.encode("utf-8", "replace") + CANARY.token.encode() + after.encode("utf-8", "replace")
     body = outside.replace(b"\\", b"") + b"\n:" + WRAPPINGS[wrapping](content)
-    if wrapping in {"gzip", "zlib", "utf-16"}:
+    if wrapping in {"gzip", "zlib", "zip", "gzip in zip", "utf-16"}:
         body = WRAPPINGS[wrapping](content)
     found = sightings([CANARY, OTHER], body, {})
     assert [one.label for one in found] == [CANARY.label]

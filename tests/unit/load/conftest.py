@@ -14,9 +14,15 @@ def make_run(latencies_us=None, *, rate=300, seconds=30, verdict=Verdict.OK, sta
     """A whole run: one sample for each arrival, or as many as there are latencies given."""
     planned = arrivals(rate, seconds)
     latencies = [5_000] * planned if latencies_us is None else latencies_us
-    samples = Samples()
-    for index, latency in enumerate(latencies):
-        samples.add(index, slip_us=slip_us, latency_us=latency, service_us=latency - slip_us, status=status, verdict=verdict)
+    many = len(latencies)
+    samples = Samples(
+        index=array("i", range(many)),
+        slip_us=array("i", [slip_us]) * many,
+        latency_us=array("i", latencies),
+        service_us=array("i", [latency - slip_us for latency in latencies]),
+        status=array("H", [status]) * many,
+        verdict=array("B", [verdict]) * many,
+    )
     values = {
         "base_url": "http://127.0.0.1:8000",
         "rate": rate,

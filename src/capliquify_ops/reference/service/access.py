@@ -19,11 +19,15 @@ UPGRADE_URL = "/settings/billing/upgrade"
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a route asks of its caller: the lowest role, whether it changes anything, and a feature of the tier."""
+    """What a route asks of its caller: the lowest role, whether it changes anything, and a feature of the tier.
+
+    `trusts_path` asks nothing, and means something to the defects of `session_path` only.
+    """
 
     role: str = "viewer"
     writes: bool = False
     feature: str | None = None
+    trusts_path: bool = False
 
 
 @dataclass(frozen=True, slots=True)

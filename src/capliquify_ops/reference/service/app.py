@@ -1,4 +1,7 @@
-"""The application: every route in one table, and what becomes of each kind of failure."""
+"""The application: every route in one table, and what becomes of each kind of failure.
+
+Switches: RAW_DB_ERROR (the database's words in the answer), SHARED_REFERENCE (one more route).
+"""
 
 import asyncio
 import os
@@ -17,14 +20,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from capliquify_ops.reference.service import analytics, onboarding, people, products
+from capliquify_ops.reference.service import analytics, currencies, onboarding, openapi, own_profile, people, products, search
+from capliquify_ops.reference.service.background import surfaces_of
 from capliquify_ops.reference.service.edge import LOG, Edge
 from capliquify_ops.reference.service.gate import Endpoint
 from capliquify_ops.reference.service.metrics import exposition
-from capliquify_ops.reference.service.refusals import Refusal, busy, failure, not_found
+from capliquify_ops.reference.service.platform_tenants import PLATFORM_ROUTES
+from capliquify_ops.reference.service.refusals import JsonResponse, Refusal, busy, failure, not_found
 from capliquify_ops.reference.service.resources import FORECASTS, INVENTORY, SALES, SCENARIOS
 from capliquify_ops.reference.service.runtime import Service, make_service
 from capliquify_ops.reference.service.settings import load_settings
+from capliquify_ops.reference.service.support import visit_as_support
+from capliquify_ops.reference.service.surface_routes import further_routes
+from capliquify_ops.reference.service.switches import Switches
 
 _SAMPLE_S = 1.0
 
@@ -49,9 +57,15 @@ async def metrics(request: Request) -> Response:
     return PlainTextResponse(exposition(Path(service.settings.run_folder)), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
+async def describe(request: Request) -> Response:
+    """The OpenAPI document of this very table of routes. Open to everybody."""
+    return JsonResponse(request.app.state.description)
+
+
 ROUTES: tuple[tuple[str, dict[str, Endpoint]], ...] = (
     ("/api/health", {"GET": health}),
     ("/metrics", {"GET": metrics}),
+    ("/openapi.json", {"GET": describe}),
     ("/api/products", {"GET": products.list_products, "POST": products.create_product}),
     (
         "/api/products/{id}",
@@ -79,12 +93,14 @@ ROUTES: tuple[tuple[str, dict[str, Endpoint]], ...] = (
     ("/api/reports/advanced", {"GET": analytics.advanced_report}),
     ("/api/dashboard", {"GET": analytics.dashboard}),
     ("/api/working-capital", {"GET": analytics.working_capital}),
-    ("/api/users/profile", {"GET": people.profile}),
+    ("/api/search", {"GET": search.search}),
+    ("/api/users/profile", {"GET": people.profile, "PATCH": own_profile.change_profile}),
     ("/api/users", {"GET": people.list_users}),
-    ("/api/users/{id}", {"PATCH": people.change_role}),
+    ("/api/users/{id}", {"GET": people.get_user, "PATCH": people.change_role}),
     ("/api/audit-logs", {"GET": people.list_audit_logs}),
     ("/api/session/sign-out", {"POST": people.sign_out}),
     ("/api/admin/tenants", {"POST": onboarding.create_tenant}),
+    *PLATFORM_ROUTES,
 )
 """Path, then what answers each method."""
 
@@ -93,13 +109,18 @@ def load_app(settings_file: str) -> Edge:
     """The application of one worker, made inside the worker."""
     settings = load_settings(Path(settings_file))
     routes, templates = [], {}
-    for path, methods in ROUTES:
+    switches = Switches(settings.switches, Path(settings.run_folder))
+    further = further_routes(serials=settings.serials, support_and_broadcast=switches.has("SUPPORT_AND_BROADCAST"))
+    table = (*ROUTES, *further, *(currencies.ROUTES if switches.has("SHARED_REFERENCE") else ()))
+    for path, methods in table:
         endpoint = _by_method(methods)
         routes.append(Route(path, endpoint, methods=[*methods]))
         templates[endpoint] = path
     app = Starlette(routes=routes, exception_handlers=_HANDLERS, lifespan=_lifespan)
     app.router.redirect_slashes = False
     app.state.settings = settings
+    app.state.visit_as_support = visit_as_support
+    app.state.description = openapi.document(table)
     app.state.edge = edge = Edge(app, templates, settings.access_log)
     return edge
 
@@ -122,7 +143,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     await service.store.open()
     watching = asyncio.create_task(_watch(service, os.getppid()))
     try:
-        yield
+        async with surfaces_of(service) as app.state.surfaces:
+            yield
     finally:
         watching.cancel()
         await service.store.close()
@@ -156,7 +178,7 @@ async def _on_http(_request: Request, problem: Exception) -> Response:
     return failure(Refusal(problem.status_code, "invalid_request", "The request cannot be used; correct it."))
 
 
-async def _on_database(_request: Request, problem: Exception) -> Response:
+async def _on_database(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, psycopg.Error)
     match problem:
         case errors.UniqueViolation():
@@ -171,6 +193,10 @@ async def _on_database(_request: Request, problem: Exception) -> Response:
         case _:
             LOG.error("database error: %s %s", type(problem).__name__, problem.sqlstate)
             refusal = Refusal(500, "internal_error", "The service failed; the failure was logged. Try again, or contact support.")
+    service: Service = request.app.state.service
+    if service.switches.on("RAW_DB_ERROR"):
+        where = (problem.diag.schema_name, problem.diag.table_name, problem.diag.constraint_name)
+        refusal.message = f"{type(problem).__name__}: {problem} {'.'.join(filter(None, where))}"
     return failure(refusal)
 
 

@@ -15,8 +15,8 @@ from capliquify_ops.reference.service.tokens import Session
 _ENROL: LiteralString = """
 INSERT INTO public.users (clerk_user_id, email, full_name, tenant_id, role, last_login_at)
 SELECT %(user)s, %(email)s, %(full_name)s, %(tenant_id)s::uuid, %(role)s::public.user_role, now()
-WHERE %(max_users)s::int IS NULL OR (SELECT count(*) FROM public.users) < %(max_users)s::int
-   OR EXISTS (SELECT FROM public.users WHERE clerk_user_id = %(user)s)
+WHERE %(max_users)s::int IS NULL OR (SELECT count(*) FROM public.users WHERE tenant_id = %(tenant_id)s::uuid) < %(max_users)s::int
+   OR EXISTS (SELECT FROM public.users WHERE clerk_user_id = %(user)s AND tenant_id = %(tenant_id)s::uuid)
 ON CONFLICT (clerk_user_id, tenant_id) DO UPDATE SET last_login_at = now()
 RETURNING id::text, xmax = 0
 """

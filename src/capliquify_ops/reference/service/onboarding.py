@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import LiteralString
 
 from psycopg import AsyncConnection, sql
@@ -15,8 +16,10 @@ from capliquify_ops.reference.service import audit
 from capliquify_ops.reference.service.access import TIER_FEATURES, Resolved, check_session
 from capliquify_ops.reference.service.bodies import Rule, check_fields, parse_object, read_body
 from capliquify_ops.reference.service.gate import record_denial, verified_session
+from capliquify_ops.reference.service.notes import provision
 from capliquify_ops.reference.service.refusals import Refusal, success
 from capliquify_ops.reference.service.runtime import Service
+from capliquify_ops.reference.service.tokens import Session
 
 _CONCURRENT = 2
 _turn = asyncio.Semaphore(_CONCURRENT)
@@ -52,28 +55,40 @@ WHERE %(owner_clerk_user_id)s::text IS NOT NULL
 async def create_tenant(request: Request) -> Response:
     """Makes the tenant, its schema, its subscription and, when named, its owner; 409 when slug or organisation is taken."""
     service: Service = request.app.state.service
-    session = verified_session(service, request)
-    if not session.is_platform_admin:
-        refusal = Refusal(403, "insufficient_permissions", "This is for platform administrators; sign in as one.")
-        await record_denial(service, request, refusal)
-        raise refusal
+    session = await require_administrator(service, request)
     body = await read_body(request)
-    async with service.store.transaction(session.session, "", session.user) as transaction:
-        if signed_out := check_session(transaction.row):
-            raise signed_out
     fields = _DEFAULTS | check_fields(parse_object(body), _RULES)
     if not _SLUG.fullmatch(str(fields["slug"])):
         raise Refusal(
             422, "validation_failed", "The field 'slug' must be of lower-case letters, digits and single hyphens between them."
         )
-    async with _turn, await AsyncConnection.connect(service.settings.platform_database_url, connect_timeout=3) as connection:
+    async with as_platform(service) as connection:
         return success(await _create(connection, request, fields, session.user), 201)
 
 
+async def require_administrator(service: Service, request: Request) -> Session:
+    """The session of a platform administrator; Refusal 401 or 403, written down, for everybody else."""
+    session = verified_session(service, request)
+    if not session.is_platform_admin:
+        refusal = Refusal(403, "insufficient_permissions", "This is for platform administrators; sign in as one.")
+        await record_denial(service, request, refusal)
+        raise refusal
+    async with service.store.transaction(session.session, "", session.user) as transaction:
+        if signed_out := check_session(transaction.row):
+            raise signed_out
+    return session
+
+
+@asynccontextmanager
+async def as_platform(service: Service) -> AsyncIterator[AsyncConnection[TupleRow]]:
+    """A connection of the operator's that acts as the owner, in one transaction; few at a time."""
+    async with _turn, await AsyncConnection.connect(service.settings.platform_database_url, connect_timeout=3) as connection:
+        await connection.execute("SELECT set_config('statement_timeout', '10s', true), set_config('TimeZone', 'UTC', true)")
+        await connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(service.settings.owner_role)))
+        yield connection
+
+
 async def _create(connection: AsyncConnection[TupleRow], request: Request, fields: dict[str, object], actor: str) -> str:
-    service: Service = request.app.state.service
-    await connection.execute("SELECT set_config('statement_timeout', '10s', true), set_config('TimeZone', 'UTC', true)")
-    await connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(service.settings.owner_role)))
     made = await (await connection.execute(_INSERT, fields)).fetchone()
     if made is None:
         raise Refusal(422, "validation_failed", "The plan is not known; choose one of the plans.")
@@ -84,5 +99,5 @@ async def _create(connection: AsyncConnection[TupleRow], request: Request, field
     entry = audit.entry(request, Resolved(False, tenant_id=identifier), "tenant.created", ("tenant", identifier))
     await connection.execute(audit.AUDIT, entry | {"metadata": Json({"by": actor})})
     await connection.execute("RESET ROLE")
-    await connection.execute("SELECT public.create_tenant_schema(%(tenant_id)s::uuid)", parameters)
+    await provision(connection, request.app.state.service, identifier)
     return str(data)

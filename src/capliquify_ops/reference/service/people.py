@@ -1,4 +1,7 @@
-"""The tenant's people: own profile, members, roles, the audit log, and the end of a session."""
+"""The tenant's people: own profile, members, roles, the audit log, and the end of a session.
+
+Switches: READ_USER_NO_TENANT, AUDIT_LIST_ALL.
+"""
 
 import json
 from typing import LiteralString
@@ -9,9 +12,11 @@ from starlette.responses import Response
 from capliquify_ops.reference.service import audit
 from capliquify_ops.reference.service.access import ROLES, Need, check_role_change, check_session, features_of
 from capliquify_ops.reference.service.bodies import Rule, check_fields, page_of, resource_id
+from capliquify_ops.reference.service.elsewhere import in_each_tenant
 from capliquify_ops.reference.service.gate import Visit, record_denial, spend, tenant_route, verified_session
 from capliquify_ops.reference.service.products import found
 from capliquify_ops.reference.service.refusals import Refusal, not_found, success
+from capliquify_ops.reference.service.row_security import of_tenant
 from capliquify_ops.reference.service.runtime import Service
 
 _ROLE_RULES = {"role": Rule("text", is_required=True, choices=ROLES)}
@@ -24,6 +29,10 @@ _USERS: LiteralString = """
 SELECT coalesce(json_agg(row_to_json(page)), '[]')::text FROM (
   SELECT id, clerk_user_id, email, full_name, role, last_login_at, created_at
   FROM public.users ORDER BY created_at, id LIMIT %(limit)s OFFSET %(offset)s) AS page
+"""
+_USER: LiteralString = """
+SELECT row_to_json(one)::text FROM (
+  SELECT id, clerk_user_id, email, full_name, role, last_login_at, created_at FROM public.users WHERE id = %(id)s::uuid) AS one
 """
 # All owners are locked, in one order: two owners who step down at once must not leave the tenant without one.
 _LOCK_OWNERS: LiteralString = """
@@ -59,7 +68,17 @@ async def profile(visit: Visit) -> Response:
 async def list_users(visit: Visit) -> Response:
     """The members of this tenant."""
     page = page_of(visit.request)
-    return success(await visit.finish(_USERS, dict(page)) or "[]", pagination=page)
+    return success(await visit.finish(of_tenant(visit.service.switches, _USERS), dict(page)) or "[]", pagination=page)
+
+
+@tenant_route(Need("admin"))
+async def get_user(visit: Visit) -> Response:
+    """One member of this tenant. READ_USER_NO_TENANT: of any tenant."""
+    parameters: dict[str, object] = {"id": resource_id(visit.request)}
+    if visit.service.switches.on("READ_USER_NO_TENANT"):
+        rows = await in_each_tenant(visit.service, _USER, parameters)
+        return found(rows[0][0] if rows else None)
+    return found(await visit.finish(of_tenant(visit.service.switches, _USER), parameters))
 
 
 @tenant_route(Need("admin", writes=True))
@@ -67,8 +86,9 @@ async def change_role(visit: Visit) -> Response:
     """Gives a member another role; nobody hands out more than their own, and an owner always remains."""
     identifier = resource_id(visit.request)
     wanted = str(check_fields(visit.document(), _ROLE_RULES)["role"])
-    owners = await visit.transaction.first(_LOCK_OWNERS, {})
-    current = await visit.transaction.first(_ROLE_OF, {"id": identifier})
+    switches = visit.service.switches
+    owners = await visit.transaction.first(of_tenant(switches, _LOCK_OWNERS), {})
+    current = await visit.transaction.first(of_tenant(switches, _ROLE_OF), {"id": identifier})
     if current is None:
         raise not_found()
     if refusal := check_role_change(visit.row.role or "", current[0], wanted):
@@ -82,9 +102,18 @@ async def change_role(visit: Visit) -> Response:
 
 @tenant_route(Need("admin"))
 async def list_audit_logs(visit: Visit) -> Response:
-    """The audit log of this tenant, newest first."""
+    """The audit log of this tenant, newest first. AUDIT_LIST_ALL: of all tenants."""
     page = page_of(visit.request)
-    return success(await visit.finish(audit.LIST, dict(page)) or "[]", pagination=page)
+    if visit.service.switches.on("AUDIT_LIST_ALL"):
+        return success(await _of_all_tenants(visit.service, page), pagination=page)
+    return success(await visit.finish(of_tenant(visit.service.switches, audit.LIST), dict(page)) or "[]", pagination=page)
+
+
+async def _of_all_tenants(service: Service, page: dict[str, int]) -> str:
+    first, last = page["offset"], page["offset"] + page["limit"]
+    lists = await in_each_tenant(service, audit.LIST, {"limit": last, "offset": 0})
+    entries = [entry for (text,) in lists for entry in json.loads(text)]
+    return json.dumps(sorted(entries, key=lambda entry: str(entry["created_at"]), reverse=True)[first:last])
 
 
 async def sign_out(request: Request) -> Response:

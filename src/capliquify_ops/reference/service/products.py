@@ -1,13 +1,20 @@
 """Products: the resource with every operation, and the pieces that the other resources share."""
 
+from typing import LiteralString
+
 from starlette.responses import Response
 
 from capliquify_ops.reference.service import resources
 from capliquify_ops.reference.service.access import Need
 from capliquify_ops.reference.service.bodies import check_fields, page_of, resource_id
 from capliquify_ops.reference.service.gate import Endpoint, Visit, tenant_route
+from capliquify_ops.reference.service.idempotency import idempotent
 from capliquify_ops.reference.service.refusals import not_found, success
 from capliquify_ops.reference.service.resources import PRODUCTS, Resource
+from capliquify_ops.reference.service.summary_cache import forget
+
+# They stand in a table that all tenants share, where no foreign key could remove them.
+_DELETE_COMMENTS: LiteralString = "DELETE FROM reference_service.comments WHERE product_id = %(id)s::uuid"
 
 
 def list_route(resource: Resource, feature: str | None = None) -> Endpoint:
@@ -26,10 +33,13 @@ def create_route(resource: Resource, feature: str | None = None) -> Endpoint:
     """POST of one new row of a resource."""
 
     @tenant_route(Need("member", writes=True, feature=feature))
+    @idempotent(201)
     async def create(visit: Visit) -> Response:
         fields = check_fields(visit.document(), resource.rules)
         query = resources.insert_query(resource, fields)
-        return found(await visit.finish(query, fields | {resources.COMPANY_PARAMETER: visit.row.name}), 201)
+        made = found(await visit.finish(query, fields | {resources.COMPANY_PARAMETER: visit.row.name}), 201)
+        forget(visit)
+        return made
 
     return create
 
@@ -70,7 +80,9 @@ async def delete_product(visit: Visit) -> Response:
     deleted = await visit.transaction.first(resources.delete_query(PRODUCTS), {"id": identifier})
     if deleted is None:
         raise not_found()
+    await visit.transaction.queue(_DELETE_COMMENTS, {"id": identifier})
     await visit.finish_audited("product.deleted", ("product", identifier))
+    forget(visit)
     return success(deleted[0])
 
 
@@ -78,4 +90,6 @@ async def _update(visit: Visit, *, is_whole: bool) -> Response:
     identifier = resource_id(visit.request)
     fields = check_fields(visit.document(), PRODUCTS.rules, is_partial=not is_whole)
     query = resources.update_query(PRODUCTS, fields, is_whole=is_whole)
-    return found(await visit.finish(query, fields | {"id": identifier}))
+    changed = found(await visit.finish(query, fields | {"id": identifier}))
+    forget(visit)
+    return changed

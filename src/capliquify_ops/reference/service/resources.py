@@ -188,8 +188,11 @@ def _insert_query(table: str, shown: tuple[str, ...], columns: tuple[tuple[str, 
     source = _OF_PRODUCT if ("product_id", "uuid") in columns else _OF_FIRST_COMPANY
     return sql.SQL(
         "WITH {source}, made AS (INSERT INTO {table} (company_id, {names}) SELECT company.id, {values} FROM company RETURNING *)"
-        " SELECT row_to_json(one)::text FROM (SELECT {shown} FROM made) AS one"
+        " SELECT row_to_json(one)::text,"
+        " pg_notify('reference_service_events', current_setting('app.tenant_id') || {kind} || one.id)"
+        " FROM (SELECT {shown} FROM made) AS one"
     ).format(
+        kind=sql.Literal(f" {table} "),
         source=source,
         table=sql.Identifier(table),
         names=_names(tuple(name for name, _ in columns)),

@@ -10,6 +10,7 @@ from capliquify_ops.reference.service.metrics import Series
 from capliquify_ops.reference.service.settings import ServiceSettings
 from capliquify_ops.reference.service.store import Store
 from capliquify_ops.reference.service.switches import REACHED_FILE, Switches
+from capliquify_ops.reference.service.tenant_status import TenantStatus
 from capliquify_ops.reference.service.tokens import KeySet, TokenVerifier
 
 LIMITS_FILE = "limits.bin"
@@ -33,22 +34,25 @@ class Service:
     directory: Directory
     started_at: float
     switches: Switches
+    statuses: TenantStatus
 
 
 def make_service(settings: ServiceSettings, process: int) -> Service:
     """The parts of the worker with this process id. Nothing connects yet."""
     folder = Path(settings.run_folder)
     series = Series(folder, process)
+    switches = Switches(settings.switches, folder)
     return Service(
         settings=settings,
-        store=Store(settings.database_url, settings.pool_size_per_worker, series),
+        store=Store(settings.database_url, settings.pool_size_per_worker, series, switches, pooled=settings.pooled),
         tokens=TokenVerifier(KeySet(Path(settings.keys_file)), settings.issuer, settings.authorized_party, time),
         requests=RateLimiter(folder / LIMITS_FILE, settings.rate_limit_per_s, settings.rate_limit_burst, monotonic),
         denials=RateLimiter(folder / DENIALS_FILE, _DENIALS_PER_S, _DENIALS_BURST, monotonic),
         series=series,
         directory=Directory(settings.identity_url),
         started_at=monotonic(),
-        switches=Switches(settings.switches, folder),
+        switches=switches,
+        statuses=TenantStatus(switches, monotonic),
     )
 
 

@@ -35,6 +35,10 @@ class ServiceSettings:
     rate_limit_per_s: float = 200.0
     rate_limit_burst: float = 400.0
     access_log: str | None = None
+    pooled: bool = False
+    """Whether `database_url` leads through a pooler such as PgBouncer."""
+    serials: bool = False
+    """Whether each tenant also has a table of serial ids: serials.sql."""
     switches: str = ""
     """Names of defects and twins, comma between: switches.py."""
 
@@ -102,6 +106,8 @@ def _build(kind: type[_Settings], document: dict[str, object], path: Path) -> _S
 def _typed(name: str, value: object, wanted: object, path: Path) -> object:
     if wanted is float and type(value) in (int, float):
         return float(value)  # type: ignore[arg-type]
+    if wanted is bool and value in (0, 1):
+        return bool(value)
     if wanted in (str, int) and type(value) is wanted:
         return value
     if wanted == str | None and (value is None or type(value) is str):

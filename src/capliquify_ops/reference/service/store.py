@@ -2,13 +2,17 @@
 
 The tenant's schema and id are set inside the transaction only (``set_config(..., true)``). A connection in the pool
 therefore knows no tenant, and a query outside a request's transaction finds no table at all.
+
+Switches: PATH_WITH_PUBLIC (the shared schema stands behind the tenant's), PREPARED_STATEMENTS, and those of `session_path`. What
+DB_ROLE_OWNER and SECDEF_UNPINNED change in the database (`switched/`) is used here.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 from time import perf_counter
-from typing import LiteralString
+from typing import Any, LiteralString
 
 from psycopg import AsyncConnection, Error, OperationalError, sql
 from psycopg.pq import TransactionStatus
@@ -17,6 +21,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from capliquify_ops.reference.service.access import Resolved
 from capliquify_ops.reference.service.metrics import Series
+from capliquify_ops.reference.service.session_path import reset, session_path
+from capliquify_ops.reference.service.switches import Switches
 
 Connection = AsyncConnection[TupleRow]
 Query = LiteralString | sql.Composed
@@ -28,13 +34,22 @@ _PROBE_S = 2.0
 _RECONNECT_S = 2.0
 """Attempts end soon and start again with the next request; the pool's own back-off would wait up to minutes."""
 _OPTIONS = "-c search_path=pg_temp -c timezone=UTC -c statement_timeout=10s -c idle_in_transaction_session_timeout=30s"
+_SETTINGS: LiteralString = """
+SELECT set_config('TimeZone', 'UTC', true), set_config('statement_timeout', '10s', true),
+       set_config('idle_in_transaction_session_timeout', '30s', true)
+"""
+"""The same for one transaction: a pooler between takes no start-up options, and gives each transaction any connection."""
+_IN_DATABASE = ("DB_ROLE_OWNER", "SECDEF_UNPINNED")
+"""Switches that change the database (`switched/`): reached as soon as anything is asked."""
+_BEHIND = "pg_temp"
+"""What stands behind the tenant's schema in the path: nothing that anybody could put a table into for others to find."""
 
 _RESOLVE: LiteralString = """
 SELECT EXISTS (SELECT FROM reference_service.signed_out_sessions AS s WHERE s.sid = %(session)s),
        t.tenant_id::text, t.slug, t.name, t.subscription_status, t.subscription_tier,
        coalesce(t.subscription_status = 'trial' AND t.trial_ends_at <= t.server_time, false),
        t.deleted_at IS NOT NULL, t.max_users, t.features, t.user_id::text, t.role,
-       set_config('search_path', coalesce(quote_ident(t.schema_name) || ', ', '') || 'pg_temp', true)
+       set_config('search_path', coalesce(quote_ident(t.schema_name) || ', ', '') || %(behind)s, true)
 FROM (VALUES (true)) AS request
 LEFT JOIN LATERAL public.resolve_tenant(%(organization)s, %(user)s) AS t ON true
 """
@@ -79,15 +94,26 @@ class Transaction:
 class Store:
     """The pool of one worker."""
 
-    def __init__(self, url: str, size: int, series: Series) -> None:
+    def __init__(self, url: str, size: int, series: Series, switches: Switches | None = None, *, pooled: bool = False) -> None:
+        """`pooled`: a pooler such as PgBouncer stands between, so nothing may be asked of the connection itself."""
         self._url = url
         self._series = series
+        self._switches = switches or Switches("", Path())
+        self._pooled = pooled
+        self._session_path = session_path(self._switches)
         self._probe: Connection | None = None
         self._probing = asyncio.Lock()
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url, min_size=size, max_size=size, open=False, timeout=WAIT_S, reconnect_timeout=_RECONNECT_S,
-            kwargs={"options": _OPTIONS, "connect_timeout": 2, "application_name": "reference_service"},
+            kwargs=self._connecting("reference_service"), reset=reset if self._switches.has("SESSION_SET_WITH_RESET") else None,
         )  # fmt: skip
+
+    def _connecting(self, name: str) -> dict[str, Any]:
+        """How to connect. Statements that a pooler may hand to another connection are not prepared."""
+        options: dict[str, Any] = {"prepare_threshold": None} if self._pooled else {"options": _OPTIONS}
+        if not self._pooled and self._switches.on("PREPARED_STATEMENTS"):
+            options["prepare_threshold"] = 0
+        return {"connect_timeout": 2, "application_name": name, **options}
 
     async def open(self) -> None:
         """Starts filling the pool; a database that is away now is found when the first request needs it."""
@@ -108,11 +134,19 @@ class Store:
         self._series.gauge("database_connections_waiting", stats.get("requests_waiting", 0))
 
     @asynccontextmanager
-    async def transaction(self, session: str, organization: str, user: str) -> AsyncIterator[Transaction]:
-        """A transaction in the schema of the organisation's tenant, with what the database says about the request."""
-        transaction, connection, pipeline = await self._begin({"session": session, "organization": organization, "user": user})
+    async def transaction(
+        self, session: str, organization: str, user: str, *, trusts_path: bool = False
+    ) -> AsyncIterator[Transaction]:
+        """A transaction in the schema of the organisation's tenant, with what the database says about the request.
+
+        `trusts_path` means something to the switches of `session_path` only.
+        """
+        asked = {"session": session, "organization": organization, "user": user}
+        transaction, connection, pipeline = await self._begin(asked, trusts_path=trusts_path)
         try:
             yield transaction
+            if self._session_path is not None:
+                await self._session_path.succeeded(connection)
         finally:
             await self._leave(connection, pipeline)
 
@@ -130,37 +164,48 @@ class Store:
     async def _ask(self) -> bool:
         if self._probe is None:
             self._probe = await AsyncConnection.connect(
-                self._url, options=_OPTIONS, connect_timeout=2, autocommit=True, application_name="reference_service health"
+                self._url, autocommit=True, **self._connecting("reference_service health")
             )
         started = perf_counter()
         row = await (await self._probe.execute("SELECT 1")).fetchone()
         self._series.observe("database_query_duration_seconds", 'query="health"', perf_counter() - started)
         return row == (1,)
 
-    async def _begin(self, parameters: Parameters) -> tuple[Transaction, Connection, AsyncExitStack]:
+    async def _begin(self, asked: Parameters, *, trusts_path: bool) -> tuple[Transaction, Connection, AsyncExitStack]:
         try:
-            return await self._resolve(parameters)
+            return await self._resolve(asked, trusts_path=trusts_path)
         except OperationalError as problem:
             if isinstance(problem, PoolTimeout):
                 raise
             # A restart of the database leaves dead connections in the pool. Nothing has been done yet, so once more.
             await self._pool.check()
-            return await self._resolve(parameters)
+            return await self._resolve(asked, trusts_path=trusts_path)
 
-    async def _resolve(self, parameters: Parameters) -> tuple[Transaction, Connection, AsyncExitStack]:
+    async def _resolve(self, asked: Parameters, *, trusts_path: bool) -> tuple[Transaction, Connection, AsyncExitStack]:
         connection = await self._pool.getconn()
         self.sample()
         pipeline = AsyncExitStack()
         try:
             await pipeline.enter_async_context(connection.pipeline())
             started = perf_counter()
+            if self._pooled:
+                await connection.execute(_SETTINGS)
+            parameters = {"behind": self._behind(), **asked}
             row = await (await connection.execute(_RESOLVE, parameters, prepare=True)).fetchone()
             self._series.observe("database_query_duration_seconds", 'query="tenant_lookup"', perf_counter() - started)
+            if self._session_path is not None and row is not None and row[1] is not None:
+                await pipeline.aclose()
+                await self._session_path.enter(connection, row[1], row[-1], trusts=trusts_path)
         except BaseException:
             await self._leave(connection, pipeline)
             raise
         resolved = Resolved(False) if row is None else Resolved(*row[:-1])
         return Transaction(connection, pipeline, resolved, self._series), connection, pipeline
+
+    def _behind(self) -> str:
+        for name in _IN_DATABASE:
+            self._switches.on(name)
+        return "public" if self._switches.on("PATH_WITH_PUBLIC") else _BEHIND
 
     async def _leave(self, connection: Connection, pipeline: AsyncExitStack) -> None:
         try:

@@ -1,0 +1,88 @@
+"""ISO-06: making, half-making, suspending, deleting and making tenants again lets nobody into another one."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from capliquify_ops.configuration.limits import load_limits
+from capliquify_ops.database import observer
+from capliquify_ops.integrity import cross_references, structure_equality
+from capliquify_ops.isolation.exchange import Call, objects
+from capliquify_ops.isolation.lifecycle_names import collisions
+from capliquify_ops.isolation.lifecycle_reuse import reuse
+from capliquify_ops.isolation.lifecycle_standing import half_made, suspension
+from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probes, noted, untried
+from capliquify_ops.isolation.routes import PAGE, reads_own
+from capliquify_ops.isolation.service_tenants import service_tenants
+from capliquify_ops.isolation.world_model import World
+from capliquify_ops.model.finding import Finding
+from capliquify_ops.model.outcome import Outcome
+
+PARTS = (suspension, half_made, collisions, reuse)
+
+
+def lifecycle(world: World) -> Probes:
+    """ISO-06: each part on tenants of its own; what the others hold is the same before and after."""
+    if not world.is_throwaway:
+        raise CannotTell("Tenants are made, broken and deleted here, which needs an operator URL.")
+    for key in ("a", "b"):
+        yield reads_own(world, f"{key}.owner")
+    before = {key: _content(world, key) for key in ("a", "b")}
+    for part in PARTS:
+        try:
+            yield from part(world)
+        except CannotTell as error:
+            yield untried(part.__name__.replace("_", " "), str(error), is_optional=True)
+    yield from _well_made(world)
+    for key, content in before.items():
+        changed = sorted(content.items() ^ _content(world, key).items())
+        problem = f"{len(changed)} of its rows are not as they were" if changed else ""
+        yield noted(f"rows of {key} after the lives of others", problem, needs=f"{key}.owner reads own rows", is_change=True)
+
+
+def _content(world: World, key: str) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for route in world.creatable():
+        if "GET" in route.methods:
+            answer = world.send(Call("GET", route.path + PAGE, world.person(f"{key}.owner")))
+            found |= {f"{route.path} {row['id']}": str(sorted(row.items(), key=str)) for row in objects(answer.data)}
+    return found
+
+
+def _well_made(world: World) -> Probes:
+    """A tenant that the service has made hangs on no other tenant's objects, and is made like all others."""
+    with _two_made(world) as keys:
+        if not keys:
+            yield untried("what a new tenant consists of", "the service makes no tenants for us", is_optional=True)
+            return
+        schemas = {world.tenants[key].schema_name for key in keys}
+        for key in keys:
+            plant = world.plant(key, world.planting_route())
+            yield world.get(f"{key}.owner", plant.path).probe(f"the new tenant {key} reads its own row", SUCCESS, is_control=True)
+        problem = _hanging(world, schemas)
+    yield noted("what new tenants consist of", problem, request="the service's own tenants, in the catalogue")
+
+
+@contextmanager
+def _two_made(world: World) -> Iterator[tuple[str, ...]]:
+    keys = ("g", "h")
+    try:
+        with service_tenants(world, *keys):
+            yield keys
+    except CannotTell:
+        if any(key in world.tenants for key in keys):
+            raise
+        yield ()
+
+
+def _hanging(world: World, schemas: set[str]) -> str:
+    """Return what `fleet check` says about what these schemas refer to or how they differ, "" when nothing is wrong."""
+    target = world.target
+    found: list[Finding] = []
+    with observer(target.observer_url(), "audit lint", pooled=target.pooled) as session:
+        for check in (cross_references, structure_equality):
+            found += check.run(session, load_limits(), world.clock, profile=target.profile, roles=target.roles)
+    for finding in found:
+        named = set(finding.tenants.sample) if finding.tenants else set()
+        if finding.outcome is Outcome.FAILING and named & schemas:
+            return finding.why
+    return ""
