@@ -43,6 +43,9 @@ def shortfalls(table, parts):
         yield f"{clean['failing']} alarms in {clean.total()} runs on services that are right"
     if clean["healthy"] < CLEAN_AT_LEAST:
         yield f"{clean['healthy']} healthy runs on services that are right, of {CLEAN_AT_LEAST} that the protocol asks for"
+    for twin in table["twins"]:
+        if not twin.get("is_unmarked") and not any(row["is_met"] for row in parts["clean"] if row["of"] == twin["number"]):
+            yield f"{twin['number']} {twin['switch']}: its lines never ran"
     for row in parts["pair"]:
         if row["outcome"] != "killed":
             yield f"{row['of']} ({row['shape']}, {row['order']}): {row['outcome']}"
@@ -97,17 +100,30 @@ def _clean(table, rows):
     head = (
         "| {} | runs | healthy | could not tell | not applicable | error | alarms | s |\n|---|---:|---:|---:|---:|---:|---:|---:|"
     )
-    per_service = [_clean_line(names[of], found) for of, found in _by(rows, "of").items()]
+    marked = {twin["number"] for twin in table["twins"] if not twin.get("is_unmarked")}
+    per_service = [_clean_line(names[of], found) + _met(found, of, marked) for of, found in _by(rows, "of").items()]
     per_check = [_clean_line(f"`{check}`", found) for check, found in _by(rows, "check").items()]
     rest = [_open(row) for row in rows if row["outcome"] in {"inconclusive", "error", "failing"}]
     return _lines(
-        "## Services that are right", title, head.format("service"), *per_service, "", head.format("check"), *per_check, "", *rest
+        "## Services that are right",
+        title,
+        f"{head.format('service').replace(chr(10), ' its lines ran |' + chr(10))}---:|",
+        *per_service,
+        "",
+        head.format("check"),
+        *per_check,
+        "",
+        *rest,
     )
 
 
 def _clean_line(name, rows):
     count = Counter(row["outcome"] for row in rows)
     return f"| {name} | {len(rows)} | {' | '.join(str(count[one]) for one in CLEAN)} | {_mean(rows)} |"
+
+
+def _met(rows, of, marked):
+    return f" {sum(row['is_met'] for row in rows) if of in marked else ''} |"
 
 
 def _pairs(rows):

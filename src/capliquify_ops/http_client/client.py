@@ -46,6 +46,10 @@ class Response:
             ) from None
 
 
+LONGEST_ANSWER_S = 60.0
+"""An answer that trickles for longer would hold up whoever asked for ever: no time-out of a single step ends it."""
+
+
 @cache
 def trusted() -> ssl.SSLContext:
     """Return what certificates are checked with: to read it takes longer than most requests, so it is read once."""
@@ -88,7 +92,7 @@ class Client:
     ) -> Response:
         """Send one request and read the whole answer, each step of it within `timeout_s` where that is given.
 
-        Raises TargetUnreachable, IntegrationFailed.
+        Of an event stream, which does not end, the first piece. Raises TargetUnreachable, IntegrationFailed.
         """
         started = self._monotonic()
         try:
@@ -123,9 +127,15 @@ class Client:
             return self._client.send(request, stream=True)
 
     def _read(self, answer: httpx.Response, method: str, path: str) -> bytes:
-        body = bytearray()
+        body, end = bytearray(), self._monotonic() + LONGEST_ANSWER_S
+        is_stream = answer.headers.get("content-type", "").startswith("text/event-stream")
         for chunk in answer.iter_bytes():
             body += chunk
+            if is_stream:
+                break
+            if self._monotonic() > end:
+                message = f"{method} {path} did not end its answer within {LONGEST_ANSWER_S:g} s."
+                raise TargetUnreachable(message, hint="Is it a stream? Then its route is of the surface events.")
             if len(body) > MOST_BYTES:
                 raise IntegrationFailed(f"{method} {path} answered more than {MOST_BYTES} bytes.", hint="Check base_url.")
         return bytes(body)

@@ -21,7 +21,7 @@ WANTED = (
 
 
 def objects(world: World) -> Probes:
-    """ISO-01: no identity reads, lists, changes or deletes another tenant's object, or hangs anything on it; in both directions."""
+    """ISO-01: no identity reads, lists, changes or deletes another tenant's object, or hangs anything on it; both ways."""
     for key in OTHER:
         yield reads_own(world, f"{key}.owner")
     yield from _undeclared(world)

@@ -7,7 +7,7 @@ from capliquify_ops.model.protocols import Clock
 
 UNKNOWN_LIMIT = 100
 """Requests per second assumed where the profile states no limit: modest for any service."""
-SUSTAINED, BURST = 0.30, 0.18
+SUSTAINED, BURST = 0.40, 0.08
 """Shares of the limit. Together they bound any one second below half of it."""
 
 

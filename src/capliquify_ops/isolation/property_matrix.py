@@ -7,7 +7,7 @@ from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import Call, Exchange, leaves
 from capliquify_ops.isolation.made_objects import MAKING
 from capliquify_ops.isolation.probe import OWN_OR_REFUSED, Probe, Probes, noted, untried
-from capliquify_ops.isolation.ranks import Ranks, put_back, ranks
+from capliquify_ops.isolation.ranks import Ranks, put_back, ranks, why_not_stored
 from capliquify_ops.isolation.refused_writes import clean
 from capliquify_ops.isolation.routes import OTHER, PAGE, PREMIUM, user_row_id
 from capliquify_ops.isolation.world_model import World
@@ -52,11 +52,13 @@ def nested(extra: Mapping[str, object]) -> dict[str, object]:
 
 def extra_fields(world: World) -> Probes:
     """Every write with more fields than it has: nobody's rank or tenant is another afterwards, nor what the own profile says."""
-    if "users" not in world.profile.routes:
+    if world.profile.route("users") is None:
         yield untried("the roles of both tenants", "the profile has no [routes.users] that shows them")
         return
     before = ranks(world)
     absent = [key for key in OTHER if ("listed", key, world.person(f"{key}.member").user_id) not in before.roles]
+    if why := why_not_stored(world):
+        yield untried("the roles as the table holds them", why, is_optional=True)
     yield noted(CONTROL, f"{absent[0]}.owner does not see {absent[0]}.member" if absent else "", is_control=True)
     for key in OTHER:
         for write in _about_people(world, key):

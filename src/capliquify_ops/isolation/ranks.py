@@ -57,10 +57,27 @@ def _stored(world: World) -> Iterator[tuple[str, str, str]]:
     """Yield the rows of the users' table; nothing where it cannot be read or is called otherwise."""
     if world.target.operator_url is None:
         return
-    with suppress(OpsError), owner_session(world.target, "audit ranks") as owner:
+    with suppress(OpsError):
         for key in OTHER:
-            for row in _rows(world, owner, key):
+            for row in _rows(world, _owner(world), key):
                 yield key, str(row["who"]), str(row["role"])
+
+
+def why_not_stored(world: World) -> str:
+    """Return why the users' table cannot be read beside the lists, "" where it can."""
+    try:
+        for key in OTHER:
+            _rows(world, _owner(world), key)
+    except OpsError as error:
+        return str(error)
+    return ""
+
+
+def _owner(world: World) -> OwnerSession:
+    """Return one session for all looks: they are many, and a new connection takes longer than the look."""
+    if world.owner is None:
+        world.owner = world.closing.enter_context(owner_session(world.target, "audit ranks"))
+    return world.owner
 
 
 def _rows(world: World, owner: OwnerSession, key: str) -> list[dict[str, object]]:
@@ -76,8 +93,8 @@ def put_back(world: World, before: Ranks) -> None:
     if not before.difference(later):
         return
     if world.target.operator_url is not None:
-        with suppress(OpsError), owner_session(world.target, "audit ranks") as owner:
-            _restore(world, owner, before, later)
+        with suppress(OpsError):
+            _restore(world, _owner(world), before, later)
     for person in world.people.values():
         if person.tenant in OTHER and person.name not in world.missing:
             # Who was moved away comes back with a first login.
@@ -97,7 +114,7 @@ def _restore(world: World, owner: OwnerSession, before: Ranks, later: Ranks) -> 
 
 
 def _through_route(world: World, before: Ranks) -> None:
-    if "user" not in world.profile.routes:
+    if world.profile.route("user") is None:
         return
     with suppress(CannotTell):
         for key in OTHER:

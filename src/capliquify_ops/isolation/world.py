@@ -78,6 +78,7 @@ def build_world(
         caller = Caller(client, Wallet(tokens, clock), pace, target.profile.organization_header, run, sleep=time.sleep)
         world = World(target, run, clock, caller, depth=depth, seed=seed)
         removals.callback(_forget, world, tokens)
+        removals.enter_context(world.closing)
         _tenants(world, removals, tenant_a, tenant_b)
         _people(world)
         _first_logins(world)

@@ -3,12 +3,13 @@
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from capliquify_ops.configuration import Profile, Route, Target
 from capliquify_ops.isolation.bodies import body, text_fields
 from capliquify_ops.isolation.canary import TOKEN_BYTES, Canary, mint
+from capliquify_ops.isolation.database import OwnerSession
 from capliquify_ops.isolation.exchange import Call, Caller, Exchange, objects
 from capliquify_ops.isolation.people import Person
 from capliquify_ops.isolation.probe import CannotTell
@@ -49,7 +50,7 @@ class World:
 
     `missing` says why a tenant or person is not there, `leftovers` what could not be removed; `random` gives random bytes.
     `remembered` finds the row of a secret by the secret's label, also when it was removed. `depth` is quick or full; `seed`
-    is what the plans of this audit are drawn from, so that one can be run again.
+    is what the plans of this audit are drawn from, so that one can be run again; `closing` is closed with the world.
     """
 
     target: Target
@@ -66,6 +67,8 @@ class World:
     depth: str = "full"
     seed: int = 0
     random: Callable[[int], bytes] = os.urandom
+    closing: ExitStack = field(default_factory=ExitStack)
+    owner: OwnerSession | None = None
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     @property

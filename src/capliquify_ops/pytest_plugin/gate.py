@@ -13,6 +13,7 @@ from capliquify_ops.database import Session, observer
 from capliquify_ops.evidence import Store
 from capliquify_ops.evidence.redaction import Redactor
 from capliquify_ops.identity_providers import token_source
+from capliquify_ops.isolation import controls, families
 from capliquify_ops.isolation.world import World, build_world
 from capliquify_ops.model.decision import Decision
 from capliquify_ops.model.errors import OpsError, TargetForbids
@@ -131,6 +132,15 @@ class Gate:
         if reused:
             self._say(f"{len(reused)} security checks passed on this target before and are not run again: pytest security/ does")
         return [item for item in items if item not in reused]
+
+    def within_depth(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
+        """Leave out what a quick audit does not measure, and say so: its boxes stay open."""
+        if self._audit.depth == "full":
+            return list(items)
+        slow = {row.check for row in (*controls(), *families()) if not row.is_quick}
+        kept = [item for item in items if not item.get_closest_marker("check") or check_of(item) not in slow]
+        self._say(f"{len(items) - len(kept)} security checks are left out of a quick audit: --depth full measures them")
+        return kept
 
     def start(self, item: pytest.Item, marker: pytest.Mark) -> None:
         """Keep the record as started, before anything of the test runs."""

@@ -61,7 +61,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     refuse_unclear(checked)
     gate = open_gate(config)
     config.stash[GATE] = gate
-    kept = gate.without_known_security(items, config.stash[SECURITY_ADDED])
+    kept = gate.within_depth(gate.without_known_security(items, config.stash[SECURITY_ADDED]))
     if len(kept) < len(items):
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept

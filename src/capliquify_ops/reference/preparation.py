@@ -11,6 +11,8 @@ from capliquify_ops.tenants.install import install
 from capliquify_ops.tenants.role_statements import role_facts, role_statements, with_password
 
 DATABASE = "capliquify"
+SEPARATE_RIGHTS = 16
+"""From PostgreSQL 16 on a membership says for itself whether it inherits; the operator does not by itself."""
 _LIMITS = SessionLimits(statement_ms=60_000, lock_ms=60_000)
 
 
@@ -26,6 +28,10 @@ def make_roles(superuser_url: str, credentials: Credentials) -> None:
             for statement in role_statements(role_facts(session, roles), roles, session.server_major):
                 complete = with_password(statement, passwords)
                 session.execute(fill(complete.template, complete.names))
+            # For what an audit does to sessions that it has stalled itself; a deployment may refuse both.
+            granted = 'GRANT pg_signal_backend, pg_read_all_stats TO :"operator"'
+            inherited = " WITH INHERIT TRUE" if session.server_major >= SEPARATE_RIGHTS else ""
+            session.execute(fill(granted + inherited, _names(roles)))
         session.outside_transaction(fill('CREATE DATABASE :"database" OWNER :"owner"', _names(roles) | {"database": DATABASE}))
 
 

@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,7 @@ def test_a_run_counts_once(proof, pretended, as_it_should_be, tmp_path):
     wanted = [job for job in proof.jobs() if job.part == "killed" and job.of == "M04"]
     path = tmp_path / "folder" / "journal"
     proof.perform(wanted[:7], proof.Journal(path, "one"))
-    assert [service.orders for service in started] == [["ab", "ba"], ["ab", "ba"]]
+    assert [service.orders for service in started] == [["ab", "ab", "ba", "ba"], ["ab", "ab", "ba"]]
     proof.perform(wanted, proof.Journal(path, "one"))
     assert len(path.read_text().splitlines()) == len(wanted) == 20
     known = len(started)
@@ -141,6 +142,12 @@ def test_a_stack_that_does_not_start_is_broken(proof, monkeypatch, tmp_path):
     journal = proof.Journal(tmp_path / "journal", "one")
     proof.perform([job for job in proof.jobs() if job.of == "M04" and job.part == "killed"], journal)
     assert {(row["outcome"], row["why"]) for row in journal.done.values()} == {("broken", "The service did not start.")}
+    code, page = page_of(proof, tmp_path)
+    assert code == 1
+    assert "- M24 SECDEF_UNPINNED: killed in 0 of 20 runs" in page
+    assert "- 0 healthy runs on services that are right" in page
+    assert "- N8 PREPARED_STATEMENTS: its lines never ran" in page
+    assert "the full audit of M05 (one worker, a pool) saw nothing" in page
 
 
 def page_of(proof, tmp_path, change=lambda row: row):
@@ -210,11 +217,12 @@ def test_audits_that_fall_short(proof, pretended, as_it_should_be, tmp_path, of,
     assert said in page
 
 
+@pytest.mark.usefixtures("token_maker")
 def test_a_sample(proof, tmp_path):
     """A few runs by a fixed seed: each defect is killed by the check meant for it, on the twin nothing is said."""
-    wanted = list(proof.sample())
-    journal = proof.Journal(tmp_path / "journal", "sample")
-    proof.perform(wanted, journal)
-    told = {row["key"]: f"{row['outcome']}: {row['why']}" for row in journal.done.values()}
-    assert [row["outcome"] for row in journal.done.values()] == ["killed"] * len(proof.SHORT) + ["healthy"], told
-    assert len({job.stack for job in wanted}) == 2
+    parts = [list(jobs) for _, jobs in proof.grouped(proof.sample(), lambda job: job.stack)]
+    journals = [proof.Journal(tmp_path / str(number), "sample") for number in range(len(parts))]
+    with ThreadPoolExecutor(len(parts)) as pool:
+        list(pool.map(proof.perform, parts, journals))
+    told = [(row["outcome"], row["of"], row["why"]) for journal in journals for row in journal.done.values()]
+    assert [outcome for outcome, _, _ in told] == ["killed"] * len(proof.SHORT) + ["healthy"], told
