@@ -87,7 +87,7 @@ def _read_only(world: World, enter: Enter, victim: Plant) -> Probes:
 
 def _open_lists(world: World, what: str) -> Probes:
     for route in world.lists():
-        if route.feature in PREMIUM:
+        if route.feature in PREMIUM and route.surface != "search":
             is_control = route.path == world.planting_route().path
             name = f"{WHO} {what} reads {route.path}"
             yield world.get(WHO, route.path).probe(name, SUCCESS, is_control=is_control)

@@ -7,7 +7,7 @@ from capliquify_ops.model.outcome import Outcome
 
 CANNOT = {}
 """What this service cannot be asked, and a word of the reason."""
-QUICK = ("iso_00_audit_guards", "iso_01_object_matrix", "iso_02_identity_matrix", "sec_001_other_tenants_data")
+QUICK = ("iso_00_audit_guards", "iso_01_object_matrix")
 KILLED_BY = {
     "HEADER_WINS": "iso_02_identity_matrix",
     "SESSION_PATH": "iso_03_poisoned_connections",
@@ -49,9 +49,8 @@ def test_a_quick_look(check, correct):
     assert found.outcome is Outcome.HEALTHY, found.why
 
 
-@pytest.mark.parametrize(
-    "defect", [pytest.param(name, marks=pytest.mark.whole if name != "HEADER_WINS" else ()) for name in KILLED_BY]
-)
+@pytest.mark.whole
+@pytest.mark.parametrize("defect", KILLED_BY)
 def test_each_defect_is_caught(defect, stock_world):
     """By the family that is made for it, with a witness."""
     with stock_world(defect) as world:

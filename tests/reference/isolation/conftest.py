@@ -54,7 +54,7 @@ def _case_of(item):
 
 
 def sample(cases):
-    """One fault of half of the checks, and one case of a third of the other tests, by a fixed seed.
+    """One fault of a third of the checks, and one case of a sixth of the other tests, by a fixed seed.
 
     A case added for one check moves no other's.
     """
@@ -62,7 +62,7 @@ def sample(cases):
     for test, check, name in sorted(cases):
         groups[test, check].append((test, check, name))
     dice = {group: random.Random(f"{SAMPLE_SEED} {' '.join(group)}") for group in groups}
-    share = {group: 1 / 2 if group[0].startswith("test_provoked.py") else 1 / 3 for group in groups}
+    share = {group: 1 / 3 if group[0].startswith("test_provoked.py") else 1 / 6 for group in groups}
     chosen = [group for group in groups if dice[group].random() < share[group]]
     return [dice[group].choice(groups[group]) for group in chosen]
 
@@ -389,7 +389,16 @@ def cast(world):
 def make():
     """What faults answer with, and the proxy for modules that need one of their own."""
     return type(
-        "Make", (), {"ok": staticmethod(ok), "answer": Answer, "proxy": Proxy, "request": Request, "cast": Cast, "sample": staticmethod(sample)}
+        "Make",
+        (),
+        {
+            "ok": staticmethod(ok),
+            "answer": Answer,
+            "proxy": Proxy,
+            "request": Request,
+            "cast": Cast,
+            "sample": staticmethod(sample),
+        },
     )
 
 

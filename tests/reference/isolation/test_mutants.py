@@ -46,6 +46,13 @@ def test_the_tables_are_whole(proof):
     assert sum(job.part == "clean" for job in jobs) >= 300
 
 
+def test_pools_are_of_each_worker(proof, monkeypatch):
+    """One connection for each of two workers is a pool of two, which the service shares out."""
+    monkeypatch.setattr(proof.services, "serve", lambda _switches, **options: (options["pool"], options["workers"]))
+    stacks = {job.stack for job in proof.jobs() if job.part == "killed" and job.of == "M04"}
+    assert {stack.serve() for stack in stacks} == {(1, 1), (10, 1), (20, 2), (2, 2), (4, 1)}
+
+
 @pytest.mark.parametrize(
     ("found", "why", "is_witnessed", "is_met", "outcome"),
     [

@@ -4,6 +4,7 @@ import dataclasses
 import threading
 from collections import deque
 
+import psycopg
 import pytest
 
 from capliquify_ops.isolation import connection_faults, poisoned_connections, run_family, service_sessions
@@ -11,7 +12,6 @@ from capliquify_ops.isolation.probe_sweep import sweep_of
 from capliquify_ops.isolation.run import probes_of
 from capliquify_ops.isolation.service_sessions import connections, left_open
 from capliquify_ops.model.outcome import Grade, Outcome
-from capliquify_ops.model.secret import Secret
 
 CHECK = "iso_03_poisoned_connections"
 FORGETFUL = "/api/working-capital"
@@ -79,11 +79,13 @@ def narrow(monkeypatch):
 
 
 @pytest.fixture
-def signaller(world, generous_stack, monkeypatch):
-    """An operator with the right to signal."""
-    target = dataclasses.replace(world.target, operator_url=Secret(generous_stack.superuser_url))
-    monkeypatch.setattr(world, "target", target)
-    return world
+def without_signals(generous_stack, world):
+    """An operator without the right to signal other roles' sessions, while the test runs."""
+    operator = world.target.roles.operator
+    with psycopg.connect(generous_stack.superuser_url, autocommit=True) as connection:
+        connection.execute(f'REVOKE pg_signal_backend FROM "{operator}"')
+        yield
+        connection.execute(f'GRANT pg_signal_backend TO "{operator}" WITH INHERIT TRUE')
 
 
 @pytest.mark.parametrize("fault", ["plain use", pytest.param("a broken constraint", marks=pytest.mark.whole)])
@@ -110,11 +112,11 @@ def test_a_reset_that_also_follows_errors_is_right(world, cast, lie, monkeypatch
 
 
 @pytest.mark.whole
-def test_every_fault_reaches_the_service(signaller, monkeypatch):
+def test_every_fault_reaches_the_service(world, monkeypatch):
     """Each fault of the menu is really done to the reference service, which stays right after it and keeps nothing open."""
     monkeypatch.setattr(poisoned_connections, "connections", lambda world: 1)
     chosen(monkeypatch, *(fault.name for fault in connection_faults.MENU if not fault.is_of_both))
-    probes = probes_of(poisoned_connections.poisoned, signaller)
+    probes = probes_of(poisoned_connections.poisoned, world)
     assert [probe.line() for probe in probes if probe.violation()] == []
     assert [probe.line() for probe in probes if probe.untried and "of the service" not in probe.untried] == []
     reached = {probe.name for probe in probes if probe.is_control}
@@ -122,7 +124,7 @@ def test_every_fault_reaches_the_service(signaller, monkeypatch):
         assert {f"{fault.name} of {key} was reached" for key in "ab"} <= reached
 
 
-def test_without_the_right_to_signal_that_is_said(world, monkeypatch, narrow):
+def test_without_the_right_to_signal_that_is_said(world, without_signals, monkeypatch, narrow):
     """An operator who may not cancel what the service does is told which right is missing; nothing is held against the service."""
     chosen(monkeypatch, "plain use", "a cancelled statement")
     monkeypatch.setattr(poisoned_connections, "connections", lambda world: 1)
@@ -131,22 +133,22 @@ def test_without_the_right_to_signal_that_is_said(world, monkeypatch, narrow):
     assert "GRANT pg_signal_backend" in found.why
 
 
-def test_a_stuck_connection_is_a_finding(signaller, monkeypatch, narrow):
+def test_a_stuck_connection_is_a_finding(world, monkeypatch, narrow):
     """A session of the service that stays inside a transaction counts, although nobody was shown anything."""
     chosen(monkeypatch)
-    assert run_family(CHECK, signaller).outcome is Outcome.HEALTHY
+    assert run_family(CHECK, world).outcome is Outcome.HEALTHY
     monkeypatch.setattr(poisoned_connections, "left_open", lambda world: ["idle in transaction"])
-    found = run_family(CHECK, signaller)
+    found = run_family(CHECK, world)
     assert (found.outcome, found.grade) == (Outcome.FAILING, Grade.STRONG)
     assert "1 sessions of the service stay idle in transaction" in found.why
 
 
-def test_the_database_counts_connections_and_open_transactions(signaller, monkeypatch):
+def test_the_database_counts_connections_and_open_transactions(world, monkeypatch):
     """The pool's size is the number of the service role's sessions, the usual one where nobody can be asked."""
-    assert 10 <= connections(signaller) <= 12
-    assert left_open(signaller) == []
-    monkeypatch.setattr(signaller, "target", dataclasses.replace(signaller.target, operator_url=None))
-    assert connections(signaller) == service_sessions.POOL
+    assert 10 <= connections(world) <= 12
+    assert left_open(world) == []
+    monkeypatch.setattr(world, "target", dataclasses.replace(world.target, operator_url=None))
+    assert connections(world) == service_sessions.POOL
 
 
 @pytest.mark.whole

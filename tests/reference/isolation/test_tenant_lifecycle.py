@@ -31,6 +31,7 @@ def test_the_correct_service(world):
     assert world.tenants == before
 
 
+@pytest.mark.whole
 def test_a_suspended_tenant_that_is_served(part, world, lie, make):
     """Health, a list that answers although the tenant is suspended, health."""
     assert part(lifecycle_standing.suspension).outcome is Outcome.HEALTHY
@@ -82,6 +83,7 @@ def test_a_name_that_leads_to_another_tenant(part, world, lie, cast, make):
     assert found
 
 
+@pytest.mark.whole
 def test_an_old_session_that_opens_a_deleted_tenant(part, lie, world):
     """What a deleted tenant was given is still good."""
     assert part(lifecycle_reuse.reuse).outcome is Outcome.HEALTHY

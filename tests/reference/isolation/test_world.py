@@ -51,6 +51,9 @@ def test_a_world_and_what_is_left_of_it(world_on, direct_target):
             "forecasts",
             "ai_forecasts",
             "scenarios",
+            "comments",
+            "invitations",
+            "api_keys",
         }
         assert {canary.tenant for canary in world.caller.canaries if "working_capital" in canary.label} == {"a", "b"}
     assert (slugs(direct_target), schemas(direct_target)) == before

@@ -168,7 +168,7 @@ DEFECTS: list[tuple[str, Attack, dict[str, int]]] = [
     ("RAW_DB_ERROR", quotes_the_database, {}),
     ("SECDEF_UNPINNED", has_an_open_function, {}),
 ]
-SAMPLE = 3
+SAMPLE = 1
 """As many of them start a stack in `make test`."""
 TWINS: list[tuple[str, tuple[Attack, ...]]] = [
     ("UNIFORM_403", (tells_foreign_from_unknown,)),

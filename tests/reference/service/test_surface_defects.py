@@ -29,6 +29,7 @@ def two(running: Running, *, serials: bool = False) -> tuple[Tenant, Tenant]:
     return running.tenant(serials=serials), running.tenant(serials=serials)
 
 
+@pytest.mark.whole
 def test_cache_jobs_and_parents() -> None:
     """CACHE_KEY_ID_ONLY, JOB_NO_TENANT, PARENT_UNCHECKED: the first tenant's words reach the second."""
     with switched("CACHE_KEY_ID_ONLY", "JOB_NO_TENANT", "PARENT_UNCHECKED") as running:
@@ -63,6 +64,7 @@ def _one_file_for_all_exports(a: Tenant, b: Tenant) -> None:
     assert word in ask(a, "GET", f"/api/exports/{first}/file").text
 
 
+@pytest.mark.whole
 def test_exports_locks_and_invitations() -> None:
     """EXPORT_SHARED_PATH, LOCK_KEY_CONSTANT, INVITE_ANY_ORG: one file, one lock for all, and any invitation is good anywhere."""
     with switched("EXPORT_SHARED_PATH", "LOCK_KEY_CONSTANT", "INVITE_ANY_ORG") as running:
