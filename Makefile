@@ -46,7 +46,8 @@ bench: $(READY) ## benchmarks side by side with their peers; SIZE=ci for a short
 
 proof-lifecycle: $(READY) ## interrupt every lifecycle verb everywhere; resumable, writes docs/reference/proof-lifecycle.md
 	@$(BIN)/python -m pytest tests/db/definitions tests/reference/readiness --whole --quiet
-	@$(BIN)/python -m pytest tests/reference -m whole --whole --ignore tests/reference/readiness --quiet
+	@$(BIN)/python -m pytest tests/reference -m whole --whole --ignore tests/reference/readiness --ignore tests/reference/isolation \
+	  --ignore tests/reference/flask_service --ignore tests/reference/service --quiet
 	@$(BIN)/python tests/db/lifecycle/proof.py
 	@$(BIN)/python tests/proof/backup_oracle.py --schemas 300 --state .proof/backup-oracle.json
 

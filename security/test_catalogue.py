@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from capliquify_ops.configuration import Limits, Target
 from capliquify_ops.database import Session
 from capliquify_ops.integrity import (
@@ -16,6 +18,7 @@ from capliquify_ops.model.protocols import Clock
 from capliquify_ops.pytest_plugin import check
 
 Require = Callable[..., None]
+pytestmark = pytest.mark.usefixtures("inhabited")
 
 
 @check("cross_references")

@@ -27,7 +27,7 @@ def grants():
 
 
 @pytest.fixture
-def role(database, superuser_url, roles, two):
+def role(database, superuser_url, two):
     """A role with the page's grants: its name, and the URL that it connects with."""
     del two
     name = f"{database.name}_observer"
@@ -37,7 +37,7 @@ def role(database, superuser_url, roles, two):
         )
         try:
             for grant in grants():
-                session.outside_transaction(_for(grant, name, database.name, roles))
+                session.outside_transaction(_for(grant, name, database.name))
             parts = urlsplit(database.observer_url.reveal())
             host = parts.netloc.rpartition("@")[2]
             yield name, Secret(urlunsplit(parts._replace(netloc=f"{name}:{quote(PASSWORD)}@{host}", query="")))
@@ -46,9 +46,9 @@ def role(database, superuser_url, roles, two):
             session.outside_transaction(fill('DROP ROLE :"role"', {"role": name}))
 
 
-def _for(statement, role, database, roles):
+def _for(statement, role, database):
     named = statement.rstrip(";").replace("fleet_observer", quoted(role)).replace("DATABASE app", f"DATABASE {quoted(database)}")
-    return composed(named.replace("capliquify_app", quoted(roles.app)).replace("capliquify_operator", quoted(roles.operator)))
+    return composed(named)
 
 
 def _outcomes(url, roles, profile):

@@ -154,13 +154,13 @@ def _stack(switches, shape, check, row):
 
 
 class Journal:
-    """How each job ended, by its key: one line of JSON each."""
+    """How each job ended, by its key: one line of JSON each. Runs that never came to be are forgotten by the next start."""
 
     def __init__(self, path: Path, digest: str) -> None:
         self._path, self._digest = path, digest
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         rows = map(json.loads, lines)
-        self.done = {row["key"]: row for row in rows if row["digest"] == digest}
+        self.done = {row["key"]: row for row in rows if row["digest"] == digest and not row.get("again")}
 
     def keep(self, job, ended):
         row = {"digest": self._digest, "key": job.key, "part": job.part, "of": job.of, "check": job.check}
@@ -180,7 +180,7 @@ def perform(wanted: Iterable[Job], journal: Journal) -> None:
         try:
             with stack.serve() as service:
                 _on(service, of_stack, journal)
-        except OpsError as error:
+        except (OpsError, AssertionError) as error:
             for job in [job for job in of_stack if job.key not in journal.done]:
                 journal.keep(job, _failed(job, str(error)[: services.MOST_SAID]))
 
@@ -209,10 +209,11 @@ def _ended(job, service, world):
 
 
 def _failed(job, why):
-    """What stands for a run whose stack or world could not be had."""
+    """What stands for a run whose stack or world could not be had, until it is run again: no check was asked."""
     if job.part == "audit":
-        return {"seen": {}, "open": {"the audit": why}, "checks": 0, "seconds": 0.0}
-    return {"outcome": "error" if job.part == "clean" else "broken", "why": why, "is_met": False, "seconds": 0.0}
+        return {"seen": {}, "open": {"the audit": why}, "checks": 0, "seconds": 0.0, "again": True}
+    outcome = "error" if job.part == "clean" else "broken"
+    return {"outcome": outcome, "why": why, "is_met": False, "seconds": 0.0, "again": True}
 
 
 def grouped(rows, key):

@@ -106,8 +106,8 @@ class Service:
             finding = run(check, world)
             lines = [line for line in contradictions(finding) if re.search(sign, line)]
             said = finding.outcome.value, (lines or [line_of(finding)])[0][:MOST_SAID], bool(lines)
-        except OpsError as error:
-            said = "error", str(error)[:MOST_SAID], False
+        except Exception as error:  # also a fault of the check itself is one run, and not the end of all
+            said = "error", f"{type(error).__name__}: {error}"[:MOST_SAID], False
         found, why, is_witnessed = said
         return Said(found, why, time.perf_counter() - since, is_witnessed, {*needed} <= self.since_start | reached(marks.parent))
 

@@ -14,6 +14,7 @@ from capliquify_ops.model.outcome import Severity
 @dataclass(frozen=True, slots=True)
 class Control:
     """One row of a table. `measure` is `module.function` of this package. `is_quick`: also part of a quick audit.
+    `is_read_only`: it asks nothing but what users ask every day, and changes nothing.
 
     `surfaces`: where the profile says of each of them why the service has none, there is nothing to measure.
     """
@@ -24,6 +25,7 @@ class Control:
     measure: str
     is_quick: bool = True
     surfaces: tuple[str, ...] = ()
+    is_read_only: bool = False
 
 
 @cache
@@ -63,6 +65,7 @@ def _table(name: str) -> tuple[Control, ...]:
             measure=row["measure"],
             is_quick=row.get("depth", "quick") == "quick",
             surfaces=tuple(row.get("surfaces", ())),
+            is_read_only=row.get("read_only", False),
         )
         for row in rows
     )

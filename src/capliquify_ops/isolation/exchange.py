@@ -16,6 +16,8 @@ from capliquify_ops.isolation.sensor import Sighting, sightings
 from capliquify_ops.model.errors import IntegrationFailed, TargetUnreachable
 
 RUN_HEADER = "X-Audit-Run"
+READS = frozenset({"GET", "HEAD"})
+NEEDS_WRITES = "needs a target that may be written to"
 TOO_MANY = 429
 LONGEST_WAIT_S = 5.0
 """A longer Retry-After is not sat out: the check is inconclusive instead."""
@@ -137,6 +139,7 @@ class Caller:
         self._run = run
         self._sleep = sleep
         self._spent: set[str] = set()
+        self.is_read_only = False
 
     def send(self, call: Call) -> Exchange:
         """Send one request, again when told to slow down. Raises TargetUnreachable, IntegrationFailed, CannotTell."""
@@ -187,7 +190,7 @@ class Caller:
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         organization = call.sent_organization()
-        if organization is not None:
+        if organization is not None and self._organization_header:
             headers[self._organization_header] = organization
         return {name: sendable(value) for name, value in (headers | dict(call.headers)).items()}
 
@@ -208,7 +211,9 @@ class Caller:
         return Exchange(call, response, own, tuple(one for one in seen if one.tenant != mine))
 
     def _spend(self, call: Call) -> None:
-        """From now on an id that somebody else sends proves nothing: answers and audit logs may repeat it."""
+        """Refuse a write where nothing may be written. From now on an id that somebody else sends proves nothing: answers and audit logs may repeat it."""
+        if self.is_read_only and call.method not in READS:
+            raise CannotTell(f"{call.line()} was not sent: it {NEEDS_WRITES}.")
         mine = call.who.tenant if call.who else ""
         sent = _sent(call)
         self._spent |= {one.token for one in self.canaries if one.is_address and one.tenant != mine and one.token in sent}

@@ -1,13 +1,12 @@
 """SEC-017: another tenant's id is answered exactly as one that never existed."""
 
 import re
-import uuid
 from collections.abc import Sequence
 
 from capliquify_ops.isolation.exchange import Call, Exchange
 from capliquify_ops.isolation.object_access import foreign_plants, foreign_user_id, victim_of
 from capliquify_ops.isolation.probe import OWN_OR_REFUSED, REFUSED, Probes, answers, noted, untried
-from capliquify_ops.isolation.routes import reads_item, reads_own
+from capliquify_ops.isolation.routes import reads_item, reads_own, unknown_like
 from capliquify_ops.isolation.world_model import Plant, World
 
 ROUNDS = 3
@@ -89,17 +88,6 @@ def _both(
         for row_id in (pair if number % 2 else pair[::-1])
     }
     return found[pair[0]], found[pair[1]]
-
-
-def unknown_like(row_id: str, noise: bytes) -> str:
-    """Return an id of the same shape that no row has, from 16 random bytes."""
-    if row_id.isdigit():
-        return str(int(row_id) + 900_000_000)
-    try:
-        uuid.UUID(row_id)
-    except ValueError:
-        return f"{row_id[:-8]}{noise.hex()[:8]}" if len(row_id) > len("12345678") else noise.hex()[: len(row_id)]
-    return str(uuid.UUID(bytes=noise, version=4))
 
 
 def _difference(first: Exchange, second: Exchange) -> str:

@@ -71,7 +71,9 @@ def _rank_elsewhere(world: World) -> Probes:
     for route in _for_admins(world):
         for key in OTHER if "GET" in route.methods else ():
             answer = world.send(Call("GET", route.path, people[key]))
-            if key == "b":
+            if key == "a":
+                yield answer.probe(f"a.ranked reads {route.path}", SUCCESS, is_control=True)
+            else:
                 yield answer.probe(f"b.ranked, admin of a, reads {route.path}", expected, needs=control)
         if "POST" in route.methods and route.fields:
             content, _ = world.draft("b", route, "by rank elsewhere")

@@ -9,7 +9,7 @@ from capliquify_ops.isolation.bodies import text_fields
 from capliquify_ops.isolation.exchange import UNWELL, Call, Exchange, objects
 from capliquify_ops.isolation.people import Person
 from capliquify_ops.isolation.probe import Expectation, Probe, Probes, noted, untried
-from capliquify_ops.isolation.routes import PAGE, reads_own, row_of
+from capliquify_ops.isolation.routes import PAGE, is_as_it_was, reads_own, row_of
 from capliquify_ops.isolation.world_model import Plant, World
 
 MARK = "x-audit-split"
@@ -53,7 +53,7 @@ def stored_and_reflected(world: World) -> Probes:
     for name, text in STORED.items():
         yield from _reflected(world, name, text)
     for plant in plants:
-        problem = "" if row_of(world, plant) == before[plant.id] else "it was changed or deleted"
+        problem = "" if is_as_it_was(world, plant, before[plant.id]) else "it was changed or deleted"
         yield noted(f"{plant.route} {plant.id[-6:]} afterwards", problem, request="hostile texts as a.owner", is_change=True)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from capliquify_ops.isolation.exchange import Call
 from capliquify_ops.isolation.people import Person
 from capliquify_ops.isolation.probe import OWN_OR_REFUSED, Probes, noted
-from capliquify_ops.isolation.routes import WRITES, has_row_with, row_of
+from capliquify_ops.isolation.routes import WRITES, has_row_with, is_as_it_was, row_of
 from capliquify_ops.isolation.world_model import Plant, World
 
 CARRIERS = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "_method")
@@ -55,7 +55,7 @@ def _changes(world: World, who: str, carrier: str, needs: str) -> Probes:
         for sent_as in SENT_AS:
             for disguise in _of_item(world, sent_as, carrier):
                 yield from _change(world, who, victim, disguise, needs)
-            problem = "" if row_of(world, victim) == before else "the row was changed or deleted"
+            problem = "" if is_as_it_was(world, victim, before) else "the row was changed or deleted"
             request = f"{sent_as} {victim.path} as {who} with {carrier}"
             yield noted(f"the row after {sent_as} with {carrier}", problem, request=request, needs=needs, is_change=True)
             if problem:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from capliquify_ops.configuration import Route
-from capliquify_ops.isolation.exchange import Call
-from capliquify_ops.isolation.guessed_ids import difference, unknown_like
+from capliquify_ops.isolation.exchange import Call, Exchange
+from capliquify_ops.isolation.guessed_ids import difference
 from capliquify_ops.isolation.made_objects import Thing, unmake, victim, write_child
 from capliquify_ops.isolation.object_state import body_for, changed, look, steady
 from capliquify_ops.isolation.probe import (
@@ -20,7 +20,7 @@ from capliquify_ops.isolation.probe import (
     noted,
     untried,
 )
-from capliquify_ops.isolation.routes import OTHER, PREMIUM, WRITES
+from capliquify_ops.isolation.routes import OTHER, PREMIUM, WRITES, if_unknown_succeeds, unknown_like
 from capliquify_ops.isolation.world_model import World
 
 ROLES = ("owner", "member", "viewer")
@@ -95,9 +95,15 @@ def _reads(world: World, key: str, thing: Thing) -> Probes:
         for method in READS[:1] if world.depth == "quick" and attacker.name != f"{key}.owner" else READS:
             answer = world.send(attacker.call(method, thing.path))
             name = f"{attacker.name} {method} {thing.route.path} of {thing.tenant}"
-            yield answer.probe(name, expected, needs=control.name)
+            yield answer.probe(name, _expected(world, key, answer, thing, expected), needs=control.name)
     for method in READS:
         yield _uniform(world, key, method, thing, needs=control.name)
+
+
+def _expected(world: World, key: str, answer: Exchange, thing: Thing, expected: Expectation) -> Expectation:
+    """Return what an attacker may be answered; whoever is let in at all may be told the same of an id that nobody has."""
+    who = answer.call.who
+    return expected if who is None or who.tenant != key else if_unknown_succeeds(world, answer, thing.id, expected)
 
 
 def _uniform(world: World, key: str, method: str, thing: Thing, *, needs: str, content: object = None) -> Probe:
@@ -120,9 +126,11 @@ def _writes(world: World, key: str, made: list[Thing]) -> Probes:
         for method in methods:
             answer = world.send(attacker.call(method, thing.path, _sent(method, content)))
             name = f"{attacker.name} {method} {route.path} of {thing.tenant}"
-            yield answer.probe(name, NO_SUCCESS, needs=_served(methods[0], thing))
+            yield answer.probe(
+                name, _expected(world, key, answer, thing, NO_SUCCESS), needs=_served(methods[0], thing)
+            )
         after = look(world, thing)
-        problem = f"{attacker.name} changed or deleted it" if changed(thing, before, after) else ""
+        problem = f"{attacker.name} changed or deleted it" if changed(world, thing, before, after) else ""
         name = f"the object of {thing.tenant} at {route.path} after {attacker.name}"
         yield after.probe(name, OWN_OR_REFUSED, problem=problem, is_change=True)
         if problem or after.foreign:

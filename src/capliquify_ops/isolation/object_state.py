@@ -6,7 +6,7 @@ from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import Exchange, leaves, objects
 from capliquify_ops.isolation.made_objects import Thing, source_of
 from capliquify_ops.isolation.probe import CannotTell
-from capliquify_ops.isolation.routes import GONE, PAGE
+from capliquify_ops.isolation.routes import GONE, MOVES_S, PAGE
 from capliquify_ops.isolation.world_model import World
 
 MOVING = ("last_", "seen", "accessed")
@@ -51,10 +51,15 @@ def steady(world: World, thing: Thing) -> Mapping[str, object]:
     return {path: value for path, value in second.items() if first.get(path) == value}
 
 
-def changed(thing: Thing, before: Mapping[str, object], after: Exchange) -> bool:
-    """Whether an object is not as it was."""
+def changed(world: World, thing: Thing, before: Mapping[str, object], after: Exchange) -> bool:
+    """Whether an object is not as it was. What goes on changing while nobody writes is left out. Raises CannotTell."""
     now = _seen(thing, after)
-    return any(path not in now or now[path] != value for path, value in before.items())
+    differing = [path for path, value in before.items() if path not in now or now[path] != value]
+    if not now or not differing:
+        return bool(differing)
+    world.caller.pause(MOVES_S)
+    later = _seen(thing, look(world, thing))
+    return any(path not in now or path not in later or now[path] == later[path] for path in differing)
 
 
 def _seen(thing: Thing, answer: Exchange) -> dict[str, object]:

@@ -13,6 +13,7 @@ from capliquify_ops.isolation.routes import (
     PREMIUM,
     WRITES,
     has_row_with,
+    is_as_it_was,
     reads_item,
     reads_own,
     row_of,
@@ -145,5 +146,5 @@ def _refused_changes(world: World, needs: str) -> Probes:
             content = None if method == "DELETE" else world.draft("a", route, "changed by a.viewer")[0]
             answer = world.send(Call(method, victim.path, world.person("a.viewer"), json=content))
             yield answer.probe(f"a.viewer {method} on a {route.name} row", answers(world.profile, "role_too_low"), needs=needs)
-            problem = "" if row_of(world, victim) == before else "the row was changed or deleted"
+            problem = "" if is_as_it_was(world, victim, before) else "the row was changed or deleted"
             yield noted(f"the row after {method}", problem, request=answer.call.line(), needs=needs, is_change=True)

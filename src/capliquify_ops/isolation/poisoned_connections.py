@@ -75,7 +75,9 @@ def _served(world: World, name: str, who: str, times: int) -> Probe:
         status = answer.status
         if answer.is_success and not lacks_own(world, who, answer):
             return noted(name, "")
-    return noted(name, f"{times + 1} reads of the own rows failed one after the other (last {status or 'unwell'})")
+    if not status:
+        return untried(name, f"{times + 1} reads of the own rows met a service that could not answer then, one after the other")
+    return noted(name, f"{times + 1} reads of the own rows failed one after the other (last {status})")
 
 
 def _none_left_open(world: World) -> Probe:

@@ -31,7 +31,7 @@ MOST_SECONDS_OF_THE_LIMIT = 6
 """Requests of a burst at most, in seconds of the limit."""
 SAVED_SECONDS = 2
 """What services commonly save up for a burst, in seconds of the limit: so much more may be served before anything is wrong."""
-LONGEST_BURST_S = 5.0
+LONGEST_BURST_S = 10.0
 TELLING_S = 1.0
 """After so long it is known whether the limit can be exceeded from here."""
 SLOWEST_MS = 2000

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import Call, Exchange, objects
 from capliquify_ops.isolation.probe import Expectation, Probe, Probes, noted
-from capliquify_ops.isolation.routes import BASIC_FEATURE, NOT_WRITES, PREMIUM, has_row_with, row_of
+from capliquify_ops.isolation.routes import BASIC_FEATURE, NOT_WRITES, PREMIUM, has_row_with, is_as_it_was, row_of
 from capliquify_ops.isolation.world_model import Plant, World
 
 
@@ -30,7 +30,7 @@ def refused_writes(world: World, key: str, wrong: Wrong) -> Probes:
     with world.temporary(world.plant(key, world.planting_route())) as victim:
         before = row_of(world, victim)
         yield from refused_changes(world, victim, wrong)
-        problem = "" if row_of(world, victim) == before else f"a row of {key} was changed or deleted with {wrong.what}"
+        problem = "" if is_as_it_was(world, victim, before) else f"a row of {key} was changed or deleted with {wrong.what}"
         yield _afterwards(f"a row of {key} after {wrong.what}", problem, f"changes of {victim.path}{wrong.like.shown}", wrong)
 
 

@@ -1,10 +1,12 @@
 """Pieces that several measures share: positive controls, addresses of single rows, who may read what."""
 
+import dataclasses
+import uuid
 from collections.abc import Iterator, Sequence
 
 from capliquify_ops.configuration import Route
-from capliquify_ops.isolation.exchange import Exchange, objects
-from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Expectation, Probe
+from capliquify_ops.isolation.exchange import Exchange, leaves, objects
+from capliquify_ops.isolation.probe import OWN_OR_REFUSED, SUCCESS, CannotTell, Expectation, Probe
 from capliquify_ops.isolation.world_model import Plant, World
 
 PAGE = "?limit=100"
@@ -15,6 +17,8 @@ BASIC_FEATURE = "basic_forecasting"
 GONE = Expectation("a row that is not there (403, 404, 410)", frozenset({403, 404, 410}))
 PREMIUM = frozenset({"", BASIC_FEATURE, "ai_forecasting", "what_if_analysis"})
 """Features of tenants a, b and x (professional at least): elsewhere the tier refuses first, and nothing else is tested."""
+MOVES_S = 1.1
+"""After this long a member that tells the time to the second has changed."""
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 NOT_WRITES = frozenset({"sign_out", "own_profile", "invitation_acceptance"})
 """Surfaces that change what is one's own, whatever the role: nothing of the tenant's data."""
@@ -73,6 +77,52 @@ def row_of(world: World, plant: Plant) -> object:
     if not answer.is_success:
         raise CannotTell(f"{answer.call.line()} was answered {answer.status}, which says neither that the row is there nor not.")
     return answer.data
+
+
+def is_as_it_was(world: World, plant: Plant, before: object) -> bool:
+    """Whether a planted row is what `row_of` returned before. Raises CannotTell like that.
+
+    Members that go on changing while nobody writes (the time or id of an answer, a signed address) are left out.
+    """
+    after = row_of(world, plant)
+    if after == before or before is None or after is None:
+        return after == before
+    world.caller.pause(MOVES_S)
+    was, now, later = (dict(leaves(one)) for one in (before, after, row_of(world, plant)))
+    moving = {path for path in now.keys() & later.keys() if now[path] != later[path]}
+    return all(was.get(path) == now.get(path) for path in (was.keys() | now.keys()) - moving)
+
+
+def unknown_like(row_id: str, noise: bytes) -> str:
+    """Return an id of the same shape that no row has, from 16 random bytes."""
+    if row_id.isdigit():
+        return str(int(row_id) + 900_000_000)
+    try:
+        uuid.UUID(row_id)
+    except ValueError:
+        return f"{row_id[:-8]}{noise.hex()[:8]}" if len(row_id) > len("12345678") else noise.hex()[: len(row_id)]
+    return str(uuid.UUID(bytes=noise, version=4))
+
+
+def if_unknown_succeeds(world: World, answer: Exchange, row_id: str, expected: Expectation) -> Expectation:
+    """Return what another tenant's row may be answered with: where an id that nobody has is answered with the same success
+    (a deletion that may be repeated, an empty answer), a success says nothing and only what it holds or changed counts.
+
+    Not for PUT, which may make a row under an unknown id.
+    """
+    if answer.status not in SUCCESS.statuses or answer.call.method == "PUT":
+        return expected
+    path = answer.call.path.replace(row_id, unknown_like(row_id, world.random(16)))
+    unknown = world.send(dataclasses.replace(answer.call, path=path))
+    return OWN_OR_REFUSED if unknown.status == answer.status and not unknown.foreign else expected
+
+
+NO_HEADER = "the profile names no header that chooses the organisation (http.organization_header)"
+
+
+def has_header(world: World) -> bool:
+    """Whether requests choose the organisation by a header: where the token alone does, no other one can be asked for."""
+    return bool(world.profile.organization_header)
 
 
 def listing(world: World, who: str, route: Route) -> Iterator[Exchange]:

@@ -7,6 +7,7 @@ from contextlib import closing
 
 from capliquify_ops.configuration import Profile
 from capliquify_ops.isolation.catalogue import Control, controls, families, named, scenarios
+from capliquify_ops.isolation.exchange import NEEDS_WRITES
 from capliquify_ops.isolation.judge import judge
 from capliquify_ops.isolation.look import look_at
 from capliquify_ops.isolation.probe import Probe, Probes, untried
@@ -55,6 +56,8 @@ def _run(control: Control, world: World) -> Finding:
     """Measure once, and again where it failed without proof: what is not seen a second time is not held against a service."""
     if reason := why_not_applicable(control, world.profile):
         return _not_applicable(control, world, reason)
+    if world.is_read_only and not control.is_read_only:
+        return judge((untried(control.id, f"it {NEEDS_WRITES}"),), *_about(control, world, 0))
     if world.depth == "quick" and not control.is_quick:
         return judge(
             (untried(control.id, "it is left out of a quick audit; run it with --depth full"),), *_about(control, world, 0)

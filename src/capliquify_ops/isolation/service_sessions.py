@@ -63,7 +63,8 @@ def left_open(world: World) -> list[str]:
             left = [one.state for one in found if one.state.startswith("idle in transaction")]
             if not left or world.clock.monotonic() > end:
                 return left
-            owner.session.value("SELECT pg_catalog.pg_sleep(%(seconds)s)", {"seconds": POLL_S})
+            with owner.session.transaction():
+                owner.session.value("SELECT pg_catalog.pg_sleep(%(seconds)s)", {"seconds": POLL_S})
 
 
 @contextmanager

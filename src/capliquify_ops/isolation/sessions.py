@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from capliquify_ops.isolation.exchange import Call, Exchange, leaves, objects
 from capliquify_ops.isolation.forged import shuffled
 from capliquify_ops.isolation.people import Person
-from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probes, answers, noted, untried
+from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Expectation, Probes, answers, noted, untried
 from capliquify_ops.isolation.refused_writes import Wrong, refused_writes
-from capliquify_ops.isolation.routes import PAGE, reads_own
+from capliquify_ops.isolation.routes import NO_HEADER, PAGE, has_header, reads_own
 from capliquify_ops.isolation.signed_out import signed_out_tokens
 from capliquify_ops.isolation.world_model import World
 
@@ -78,6 +78,11 @@ def invalid_session(world: World) -> Probes:
 
 def missing_organization(world: World) -> Probes:
     """INT-04: a tenant route without the organisation header is refused, on every list."""
+    if not has_header(world):
+        raise CannotTell(
+            f"No request lacks an organisation: {NO_HEADER}.",
+            hint='Say so in the profile: [not_applicable] int_04_missing_organization = "...".',
+        )
     yield (control := reads_own(world, "a.member"))
     expected = answers(world.profile, "missing_organization")
     for route in world.lists():
@@ -92,20 +97,25 @@ def not_a_member(world: World) -> Probes:
     yield (control := reads_own(world, "b.owner"))
     yield reads_own(world, "a.owner")
     expected = answers(world.profile, "not_member")
-    organization = world.tenant("a").organization_id
-    for route in world.lists():
-        answer = world.send(Call("GET", route.path, world.person("b.owner"), organization=organization))
-        yield answer.probe(f"a member of another organisation on {route.path}", expected, needs=control.name)
-    like = Call("POST", "", world.person("b.owner"), organization=organization)
-    yield from refused_writes(world, "a", Wrong(like, "a membership of another organisation", expected, control.name))
+    if has_header(world):
+        yield from _member_elsewhere(world, expected, control.name)
     try:
         stranger = world.person("n.stranger")
         world.caller.wallet.token(stranger)
     except CannotTell as error:
-        yield untried("a user without any membership", str(error), is_optional=True)
+        yield untried("a user without any membership", str(error), is_optional=has_header(world))
         return
     answer = world.send(Call("GET", _profile_path(world), stranger))
     yield answer.probe("a user without any membership", expected, needs=control.name)
+
+
+def _member_elsewhere(world: World, expected: Expectation, needs: str) -> Probes:
+    organization = world.tenant("a").organization_id
+    for route in world.lists():
+        answer = world.send(Call("GET", route.path, world.person("b.owner"), organization=organization))
+        yield answer.probe(f"a member of another organisation on {route.path}", expected, needs=needs)
+    like = Call("POST", "", world.person("b.owner"), organization=organization)
+    yield from refused_writes(world, "a", Wrong(like, "a membership of another organisation", expected, needs))
 
 
 def no_tenant(world: World) -> Probes:

@@ -51,6 +51,7 @@ class World:
     `missing` says why a tenant or person is not there, `leftovers` what could not be removed; `random` gives random bytes.
     `remembered` finds the row of a secret by the secret's label, also when it was removed. `depth` is quick or full; `seed`
     is what the plans of this audit are drawn from, so that one can be run again; `closing` is closed with the world.
+    `is_read_only`: a production target, of which the checks that only read are measured.
     """
 
     target: Target
@@ -64,6 +65,7 @@ class World:
     remembered: dict[str, Plant] = field(default_factory=dict)
     leftovers: list[str] = field(default_factory=list)
     is_throwaway: bool = False
+    is_read_only: bool = False
     depth: str = "full"
     seed: int = 0
     random: Callable[[int], bytes] = os.urandom

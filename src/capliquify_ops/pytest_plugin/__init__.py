@@ -8,6 +8,7 @@ import pytest
 
 from capliquify_ops.pytest_plugin.fixtures import (
     clock,
+    inhabited,
     keep_raw,
     limits,
     not_run,
@@ -33,6 +34,7 @@ from capliquify_ops.pytest_plugin.hooks import (
 __all__ = [
     "check",
     "clock",
+    "inhabited",
     "keep_raw",
     "limits",
     "not_run",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -57,6 +58,13 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     """Two or more throwaway tenants with users and tokens; removed at the end."""
     with _gate(request).world() as built:
         yield built
+
+
+@pytest.fixture(scope="session")
+def inhabited(request: pytest.FixtureRequest) -> None:
+    """Throwaway tenants where the target may be given any: a fleet without tenants shows nothing."""
+    with suppress(NotRun):
+        request.getfixturevalue("world")
 
 
 @pytest.fixture(scope="session")

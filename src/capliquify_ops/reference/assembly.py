@@ -47,11 +47,13 @@ class Assembly:
         initdb = cluster.initialise(Superuser(people.superuser.role, people.superuser.password))
         members = {"identity": services.start_identity(folder, self._family)} if services else {}
         members["postgres"] = cluster.launch(initdb, self._options.postgres_settings)
-        make_roles(credentials.url(folder, people.superuser, cluster.port, _MAINTENANCE), people)
+        make_roles(credentials.url(folder, people.superuser, cluster.port, _MAINTENANCE), people, may_audit=bool(services))
         urls = _urls(folder, people, cluster.port)
         if services:
-            app_url = self._pooled(folder, people, urls["app"]) if self._options.pooler else urls["app"]
-            members["service"] = services.start_service(folder, self._family, app_url, urls["operator"], people.roles.owner)
+            through = self._pooled(folder, people, urls["app"]) if self._options.pooler else urls["app"]
+            members["service"] = services.start_service(
+                folder, self._family, {**urls, "service": through}, owner=people.roles.owner
+            )
         options = self._options
         prepare_database(
             urls["superuser"], people.roles, product=options.product, serials=options.serials, switches=options.switches

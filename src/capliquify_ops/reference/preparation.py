@@ -16,8 +16,11 @@ SEPARATE_RIGHTS = 16
 _LIMITS = SessionLimits(statement_ms=60_000, lock_ms=60_000)
 
 
-def make_roles(superuser_url: str, credentials: Credentials) -> None:
-    """Make the four roles, and the database that the owner owns. Runs on the maintenance database."""
+def make_roles(superuser_url: str, credentials: Credentials, *, may_audit: bool) -> None:
+    """Make the four roles, and the database that the owner owns. Runs on the maintenance database.
+
+    `may_audit`: the operator may act as the service's role, and sees and signals other roles' sessions, as an audit does.
+    """
     roles = credentials.roles
     logins = (credentials.app, credentials.observer, credentials.operator)
     passwords = {login.role: Secret(login.password) for login in logins}
@@ -28,10 +31,11 @@ def make_roles(superuser_url: str, credentials: Credentials) -> None:
             for statement in role_statements(role_facts(session, roles), roles, session.server_major):
                 complete = with_password(statement, passwords)
                 session.execute(fill(complete.template, complete.names))
-            # For what an audit does to sessions that it has stalled itself; a deployment may refuse both.
-            granted = 'GRANT pg_signal_backend, pg_read_all_stats TO :"operator"'
-            inherited = " WITH INHERIT TRUE" if session.server_major >= SEPARATE_RIGHTS else ""
-            session.execute(fill(granted + inherited, _names(roles)))
+            if may_audit:
+                session.execute(fill('GRANT :"app" TO :"operator"', _names(roles)))
+                granted = 'GRANT pg_signal_backend, pg_read_all_stats TO :"operator"'
+                inherited = " WITH INHERIT TRUE" if session.server_major >= SEPARATE_RIGHTS else ""
+                session.execute(fill(granted + inherited, _names(roles)))
         session.outside_transaction(fill('CREATE DATABASE :"database" OWNER :"owner"', _names(roles) | {"database": DATABASE}))
 
 

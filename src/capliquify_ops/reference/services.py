@@ -43,14 +43,15 @@ class Services:
         keys.make(folder)
         return member
 
-    def start_service(self, folder: RunFolder, family: Family, app_url: str, operator_url: str, owner: str) -> Member:
+    def start_service(self, folder: RunFolder, family: Family, urls: Mapping[str, str], *, owner: str) -> Member:
         """Start the service as the app role; what a platform administrator asks for is done as the operator."""
         values = self._common(folder) | {
             "port": int(self._service.getsockname()[1]),
             "workers": self._options.workers,
             "pool_size": self._options.pool_size,
-            "database_url": app_url,
-            "platform_database_url": operator_url,
+            "database_url": urls["service"],
+            "listen_database_url": urls["app"],
+            "platform_database_url": urls["operator"],
             "owner_role": owner,
             "issuer": _ISSUER,
             "authorized_party": _AUTHORIZED_PARTY,

@@ -20,7 +20,6 @@ class RoleFacts:
     may_create_roles: bool
     is_superuser: bool
     operator_may_become_owner: bool
-    operator_may_become_app: bool
     installer_may_become_owner: bool
     observer_monitors: bool
 
@@ -52,8 +51,6 @@ def role_statements(facts: RoleFacts, roles: Roles, server_major: int) -> tuple[
     names = _names(roles)
     if not facts.operator_may_become_owner:
         found.append(RoleStatement(f'GRANT :"owner" TO :"operator"{options}', names))
-    if not facts.operator_may_become_app:
-        found.append(RoleStatement(f'GRANT :"app" TO :"operator"{options}', names, required=False))
     if not facts.installer_may_become_owner and not facts.is_superuser:
         found.append(RoleStatement(f'GRANT :"owner" TO CURRENT_USER{options}', names))
     if not facts.observer_monitors:

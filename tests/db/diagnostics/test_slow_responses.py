@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import re
 import threading
 import time
 import uuid
@@ -182,7 +183,7 @@ def test_a_healthy_database_is_told_so(place):
     said = {source.name: source for source in diagnosis.sources}
     assert [name for name, source in said.items() if not source.is_configured] == ["metrics", "Prometheus"]
     assert "statements, counted since" in said["statement statistics"].says
-    assert "1 calls" not in said["statements in between"].says
+    assert not re.search(r"\b1 calls", said["statements in between"].says)
 
 
 def test_an_index_that_one_tenant_lacks(place):

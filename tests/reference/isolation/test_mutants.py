@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -140,7 +141,7 @@ def test_a_run_counts_once(proof, pretended, as_it_should_be, tmp_path):
 
 
 def test_a_stack_that_does_not_start_is_broken(proof, monkeypatch, tmp_path):
-    """Its runs are no kills and no misses, and are not tried again until they are seen as such."""
+    """Its runs are no kills and no misses, stand there as such, and are run again by the next start."""
 
     def serve(_stack):
         raise TargetUnreachable("The service did not start.")
@@ -149,6 +150,7 @@ def test_a_stack_that_does_not_start_is_broken(proof, monkeypatch, tmp_path):
     journal = proof.Journal(tmp_path / "journal", "one")
     proof.perform([job for job in proof.jobs() if job.of == "M04" and job.part == "killed"], journal)
     assert {(row["outcome"], row["why"]) for row in journal.done.values()} == {("broken", "The service did not start.")}
+    assert proof.Journal(tmp_path / "journal", "one").done == {}
     code, page = page_of(proof, tmp_path)
     assert code == 1
     assert "- M24 SECDEF_UNPINNED: killed in 0 of 20 runs" in page
@@ -233,3 +235,11 @@ def test_a_sample(proof, tmp_path):
         list(pool.map(proof.perform, parts, journals))
     told = [(row["outcome"], row["of"], row["why"]) for journal in journals for row in journal.done.values()]
     assert [outcome for outcome, _, _ in told] == ["killed"] * len(proof.SHORT) + ["healthy"], told
+
+
+def test_a_check_that_breaks_is_one_run(proof, monkeypatch, tmp_path):
+    """An error of the check itself is broken, told by its name, and the next run goes on."""
+    service = proof.services.Service(SimpleNamespace(run_folder=tmp_path), None, (), None)
+    monkeypatch.setattr(proof.services, "run", lambda check, world: {}[check])
+    said = service.measured("iso_03", None)
+    assert (said.found, said.why, proof.services.outcome_of(said)) == ("error", "KeyError: 'iso_03'", "broken")

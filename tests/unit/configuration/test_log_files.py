@@ -22,5 +22,5 @@ def test_log_files_are_relative_to_the_configuration():
 @pytest.mark.parametrize("given", ["a.log", [1], [""]])
 def test_log_files_of_another_kind(given):
     """Anything but a list of names is refused."""
-    with pytest.raises(ConfigurationInvalid, match="targets.here.log_files must be a list of files"):
+    with pytest.raises(ConfigurationInvalid, match=r"targets\.here\.log_files must be a list of files"):
         parsed(log_files=given)

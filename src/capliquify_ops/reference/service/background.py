@@ -144,7 +144,7 @@ async def surfaces_of(service: Service) -> AsyncIterator[Surfaces]:
 
 async def _listen(service: Service, surfaces: Surfaces) -> None:
     """One connection per worker, beside the pool, for all streams and for the queue."""
-    url = service.settings.database_url
+    url = service.settings.listen_database_url or service.settings.database_url
     while True:
         try:
             async with await AsyncConnection.connect(

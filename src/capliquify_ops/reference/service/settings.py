@@ -35,6 +35,8 @@ class ServiceSettings:
     rate_limit_per_s: float = 200.0
     rate_limit_burst: float = 400.0
     access_log: str | None = None
+    listen_database_url: str = field(default="", repr=False)
+    """Where LISTEN works, if `database_url` leads through a pooler."""
     pooled: bool = False
     """Whether `database_url` leads through a pooler such as PgBouncer."""
     serials: bool = False

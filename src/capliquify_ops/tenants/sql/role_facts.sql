@@ -20,7 +20,6 @@ SELECT
   installer.rolsuper OR installer.rolcreaterole AS may_create_roles,
   installer.rolsuper AS is_superuser,
   coalesce(pg_catalog.pg_has_role(operator.oid, owner.oid, member.kind), false) AS operator_may_become_owner,
-  coalesce(pg_catalog.pg_has_role(operator.oid, app.oid, member.kind), false) AS operator_may_become_app,
   coalesce(pg_catalog.pg_has_role(installer.oid, owner.oid, member.kind), false) AS installer_may_become_owner,
   coalesce(pg_catalog.pg_has_role(observer.oid, 'pg_monitor', 'MEMBER'), false) AS observer_monitors
 FROM installer
@@ -29,6 +28,5 @@ CROSS JOIN (
   SELECT CASE WHEN pg_catalog.current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END AS kind
 ) AS member
 LEFT JOIN roles AS owner ON owner.name = %(owner)s::text
-LEFT JOIN roles AS app ON app.name = %(app)s::text
 LEFT JOIN roles AS observer ON observer.name = %(observer)s::text
 LEFT JOIN roles AS operator ON operator.name = %(operator)s::text
