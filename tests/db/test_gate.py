@@ -445,3 +445,28 @@ def test_known_security_records_are_used_again_only_where_nobody_asked(gate):
     assert counts("readiness") == 1
     assert counts("readiness", "security/test_good.py") == 2
     assert counts("readiness", "security") == 2
+
+
+AUDITED = """
+@check("registry_catalogue")
+def test_it(world, require):
+    \"\"\"C.\"\"\"
+    require(finding())
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ((), "--i-own-this-production here"),
+        (("--i-own-this-production", "there"), "--i-own-this-production here"),
+        (("--i-own-this-production", "here"), "no base_url"),
+    ],
+)
+def test_a_production_target_is_audited_for_its_owner_alone(gate, options, says):
+    """A check that needs test tenants is not run on production, and says how its owner has it read; only the right name opens it."""
+    (gate.folder / "gate.toml").write_text('[targets.here]\nclass = "production"\ndatabase_url_file = "observer.url"\n')
+    gate.run(AUDITED, *options)
+    record = gate.records()["registry_catalogue"]
+    assert record["state"] == "not_run"
+    assert says in record["reason"]

@@ -1,5 +1,6 @@
 """The role of docs/how-to/permissions.md, made by the page's own SQL: every check runs as it, and each missing grant is named."""
 
+import dataclasses
 import re
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -96,3 +97,32 @@ def test_the_doctor_foretells_it(role, roles, profile, superuser_url):
     found = foretold()
     assert {name for name, answer in found.items() if not answer.good} == {"capacity"}
     assert "GRANT pg_monitor TO" in found["capacity"].advice
+
+
+def test_the_doctor_foretells_what_an_audit_lacks(database, roles, profile, superuser_url, two):
+    """What steps of a security audit the operator's rights leave out is said with the grant; with these grants all is well."""
+    del two
+
+    def foretold(**changes):
+        target = Target("here", TargetClass.LOOPBACK, profile, database.observer_url, database.operator_url, roles=roles)
+        target = dataclasses.replace(target, base_url="http://127.0.0.1:1", **changes)
+        answers = examine(target, load_limits(), SystemClock())
+        return {answer.subject: answer for answer in answers if answer.subject.startswith("audit of ")}
+
+    with operator(superuser_url, "test") as session:
+        for right in (roles.app, "pg_signal_backend", "pg_read_all_stats"):
+            session.outside_transaction(composed(f"REVOKE {quoted(right)} FROM {quoted(roles.operator)}"))
+        before = foretold()
+        assert len(before) == 3
+        assert not any(answer.good for answer in before.values())
+        try:
+            for answer in before.values():
+                assert answer.advice.startswith("GRANT ")
+                session.outside_transaction(composed(answer.advice.rstrip(";")))
+            assert [answer.good for answer in foretold().values()] == [True] * 3
+            assert [answer.advice for answer in foretold().values()] == [""] * 3
+        finally:
+            for right in (roles.app, "pg_signal_backend", "pg_read_all_stats"):
+                session.outside_transaction(composed(f"REVOKE {quoted(right)} FROM {quoted(roles.operator)}"))
+    assert foretold(kind=TargetClass.PRODUCTION) == {}
+    assert foretold(operator_url=None) == {}

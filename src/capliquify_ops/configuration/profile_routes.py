@@ -18,7 +18,9 @@ _NAMED_SO: Mapping[str, str] = MappingProxyType(
     {"users": "users", "user": "user", "user_profile": "own_profile", "audit_logs": "audit_log", "sign_out": "sign_out"}
 )
 """Routes whose names say what they are, since before there were surfaces."""
-_KNOWN = frozenset({"path", "kind", "methods", "least_role", "feature", "fields", "surface", "query", "returns", "table"})
+_KNOWN = frozenset(
+    {"path", "kind", "methods", "least_role", "feature", "fields", "surface", "query", "returns", "table", "delete_role"}
+)
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -29,6 +31,7 @@ class Route:
     `surface` is one of SURFACES, `query` the name of the parameter that a search takes. `returns` names members of the
     answer where a surface gives something to go on with, such as `secret` (a new API key) or `state` (of a job). `table` is
     the tenant's table that a collection's rows stand in: the route's name where the profile does not say.
+    `delete_role` is the least role that deletes a row.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Route:
     query: str = ""
     returns: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     table: str = ""
+    delete_role: str = "admin"
 
 
 def parse_routes(rows: Mapping[str, Mapping[str, object]], where: str) -> dict[str, Route]:
@@ -68,6 +72,7 @@ def _route(name: str, row: Mapping[str, object], where: str) -> Route:
         query=str(row.get("query", "")),
         returns={str(key): str(value) for key, value in returns.items()},
         table=str(row.get("table", name)),
+        delete_role=str(row.get("delete_role", "admin")),
     )
     if route.surface == "search" and not route.query:
         raise ConfigurationInvalid(f'{where}: a search needs the name of its parameter, such as query = "q".')

@@ -35,7 +35,8 @@ def guards(world: World) -> Probes:
             yield from _role(world, owner)
             yield from _reuse(world, owner)
     except OpsError as error:
-        yield untried("the service's role and its connections", str(error), is_optional=True)
+        is_optional = world.target.operator_url is None
+        yield untried("the service's role and its connections", str(error), is_optional=is_optional)
 
 
 def _role(world: World, owner: OwnerSession) -> Probes:

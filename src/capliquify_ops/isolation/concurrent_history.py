@@ -12,7 +12,7 @@ from capliquify_ops.isolation.exchange import Call
 from capliquify_ops.isolation.history import check
 from capliquify_ops.isolation.history_model import SHARED, Anomaly, Operation, Result
 from capliquify_ops.isolation.history_witness import lines
-from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probes, noted, untried
+from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probe, Probes, noted, untried
 from capliquify_ops.isolation.removal import remove_holding
 from capliquify_ops.isolation.routes import reads_own
 from capliquify_ops.isolation.serialised_operation import serialised
@@ -105,7 +105,7 @@ def _known(recording: Recording) -> dict[str, str]:
 
 def _scan(recording: Recording, undone: list[str]) -> dict[str, frozenset[str]] | None:
     """Return which secrets stand in each tenant's schema and in the shared one; None where they cannot be read."""
-    world, table = recording.world, recording.world.planting_route().name
+    world, table = recording.world, recording.world.planting_route().table
     wanted = [one.written for one in recording.history if one.written]
     try:
         with owner_session(world.target, "audit final scan") as owner:
@@ -139,7 +139,7 @@ def _judged(world: World, seed: int, plan: Sequence[Round], ran: Ran, usual: fro
         yield answer.probe(f"{rate}, {where}", SUCCESS)
     for where, answer in recording.refused[:MOST_SHOWN]:
         yield answer.probe(f"{rate}, {where}", SUCCESS)
-    labels = {one.token: one.label for one in world.caller.canaries}
+    labels = {one.token: one.label.removesuffix(f" of {one.tenant}") for one in world.caller.canaries}
     for anomaly in ran.anomalies[:MOST_SHOWN]:
-        told = "; ".join(line.strip() for line in lines(anomaly, labels))
-        yield noted(rate, told, is_change=anomaly.grade is Grade.PROOF)
+        told, *story = lines(anomaly, labels)
+        yield Probe(rate, problem=told, is_change=anomaly.grade is Grade.PROOF, story=tuple(line.strip() for line in story))

@@ -14,6 +14,8 @@ from capliquify_ops.isolation.world_model import Plant, World
 WRITERS = 20
 """Twice the connections of the usual pool, in turns of A and B."""
 ROUNDS = 3
+LAG_S, LOOKS = 4.0, 16
+"""A list that is kept for a moment is late, and has lost nothing: how long, and how often, is looked again."""
 
 
 def concurrent_writes(world: World) -> Probes:
@@ -58,8 +60,12 @@ def _afterwards(world: World, name: str, key: str, kept: Sequence[Canary]) -> Pr
     if not kept:
         yield untried(f"{name}: tenant {key}", "none of its writes was acknowledged")
     needs = f"{key}.owner reads own rows"
-    answer = world.get(f"{key}.owner", world.planting_route().path + PAGE)
+    for _ in range(LOOKS):
+        answer = world.get(f"{key}.owner", world.planting_route().path + PAGE)
+        lost = [canary for canary in kept if canary.label not in answer.own] if answer.is_success else []
+        if not lost or answer.foreign:
+            break
+        world.caller.pause(LAG_S / LOOKS)
     yield answer.probe(f"{name}: the list of {key} afterwards", SUCCESS, needs=needs)
-    lost = [canary for canary in kept if canary.label not in answer.own] if answer.is_success else []
     problem = f"{len(lost)} of {len(kept)} acknowledged rows are not in the list" if lost else ""
     yield noted(f"{name}: rows of {key} afterwards", problem, request=answer.call.line(), needs=needs)

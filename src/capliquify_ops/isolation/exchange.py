@@ -205,8 +205,9 @@ class Caller:
 
     def read(self, call: Call, response: Response) -> Exchange:
         """Look an answer through, also one that came by another way, such as a repeater."""
-        seen = sightings([one for one in self.canaries if one.token not in self._spent], response.body, response.headers)
         mine = call.who.tenant if call.who else ""
+        wanted = [one for one in self.canaries if one.tenant == mine or one.token not in self._spent]
+        seen = sightings(wanted, response.body, response.headers)
         own = frozenset(one.label for one in seen if one.tenant == mine)
         return Exchange(call, response, own, tuple(one for one in seen if one.tenant != mine))
 

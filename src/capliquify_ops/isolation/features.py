@@ -30,9 +30,12 @@ def starter_may_not_report(world: World) -> Probes:
 
 def starter_premium(world: World) -> Probes:
     """SEC-010: a starter tenant is refused every premium feature by every method, whatever headers, parameters or path claim."""
-    found = premium_routes(world)
-    if not found:
+    found, made = premium_routes(world), _premium_writes(world)
+    if not found and not made:
         raise CannotTell(f"The profile {world.profile.name!r} names no route with a premium feature.")
+    for route in made:
+        yield reads_own(world, "b.owner")
+        yield from _refused_writes(world, route, "b.owner")
     for route in found:
         yield from _refused(world, route, "b.owner")
         yield from _claimed(world, route)
@@ -59,6 +62,12 @@ def _refused_writes(world: World, route: Route, entitled_person: str) -> Probes:
 def premium_routes(world: World) -> list[Route]:
     """Return the readable routes that need more than the feature of every tier."""
     return [route for route in world.lists() if route.feature not in {"", BASIC_FEATURE}]
+
+
+def _premium_writes(world: World) -> list[Route]:
+    """Return the routes that need such a feature and are not read."""
+    made = [one for one in world.routes("POST") if one.fields and "GET" not in one.methods]
+    return [one for one in made if one.feature not in {"", BASIC_FEATURE}]
 
 
 def refused_feature(world: World, route: Route, name: str, needs: str, who: str = "s.owner") -> Probe:

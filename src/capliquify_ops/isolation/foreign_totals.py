@@ -6,15 +6,19 @@ from capliquify_ops.isolation.exchange import leaves
 from capliquify_ops.isolation.routes import OTHER
 from capliquify_ops.isolation.world_model import FACTORS
 
+NO_AMOUNTS = ("id", "_at", "time", "timestamp", "date", "created", "updated", "expires", "epoch", "_ms", "_ns", "version")
+"""Ends of the names of numbers that add nothing up: one of so many moments is a multiple of any prime."""
+
 
 def foreign_total(key: str, data: object) -> str:
     """Return which number of an answer to a tenant is a sum of the other one's amounts, "" when none is. Pure.
 
-    A number that both primes divide proves nothing; ids are no amounts. By chance one number in 65 000 would be taken for one.
+    A number that both primes divide proves nothing; ids and moments are no amounts. By chance one number in 65 000 would be
+    taken for one.
     """
     own, other = FACTORS[key], FACTORS[OTHER[key]]
     for path, value in leaves(data):
-        amount = None if path.lower().endswith("id") else _whole(value)
+        amount = None if path.lower().endswith(NO_AMOUNTS) else _whole(value)
         if amount and amount % other == 0 and amount % own:
             return f"{path.lstrip('.') or 'the answer'} is {amount}, which only amounts of tenant {OTHER[key]} add up to"
     return ""

@@ -11,7 +11,7 @@ from capliquify_ops.isolation.api_key_attacks import api_keys
 from capliquify_ops.isolation.exchange import Call
 from capliquify_ops.isolation.invitation_attacks import invitations
 from capliquify_ops.isolation.people import Person
-from capliquify_ops.isolation.probe import REFUSED, SUCCESS, CannotTell, Probes, answers, untried
+from capliquify_ops.isolation.probe import OWN_OR_REFUSED, REFUSED, SUCCESS, CannotTell, Probes, answers, untried
 from capliquify_ops.isolation.property_matrix import extra_fields
 from capliquify_ops.isolation.routes import OTHER, PREMIUM, reads_own
 from capliquify_ops.isolation.standing import ADMIN_ROLES, NEEDS_OPERATOR
@@ -45,7 +45,9 @@ def _without_tenant(world: World) -> Probes:
             continue
         for route in [one for one in world.lists() if one.surface != "events"]:
             answer = world.send(Call("GET", route.path, person))
-            yield answer.probe(f"{name} reads {route.path}", REFUSED, needs="a.owner reads own rows")
+            # Who somebody is may be told to anybody with a session; what it holds of others counts all the same.
+            expected = OWN_OR_REFUSED if route.surface == "own_profile" else REFUSED
+            yield answer.probe(f"{name} reads {route.path}", expected, needs="a.owner reads own rows")
 
 
 def _rank_elsewhere(world: World) -> Probes:

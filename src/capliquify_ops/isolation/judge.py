@@ -102,7 +102,7 @@ def _witness(probes: Sequence[Probe], counted: Sequence[Probe], gaps: Sequence[s
     lines: list[str] = []
     for probe in counted[:MOST_LINES]:
         lines += [controls.pop(probe.needs)] if probe.needs in controls else []
-        lines.append(probe.line())
+        lines += [probe.line(), *(f"  {line}" for line in probe.story)]
     return Witness(tuple(lines))
 
 

@@ -9,7 +9,7 @@ from capliquify_ops.isolation.bodies import references
 from capliquify_ops.isolation.exchange import Call, Exchange, leaves, objects
 from capliquify_ops.isolation.made_objects import MAKING, Thing, id_routes, make, unmake, victim
 from capliquify_ops.isolation.probe import NO_SUCCESS, OWN_OR_REFUSED, CannotTell, Probes, noted, untried
-from capliquify_ops.isolation.routes import OTHER, PAGE, PREMIUM
+from capliquify_ops.isolation.routes import OTHER, PAGE, has_feature
 from capliquify_ops.isolation.world_model import Plant, World
 
 
@@ -34,15 +34,16 @@ def foreign_ids_in_bodies(world: World) -> Probes:
     """Each create and change with the other tenant's ids: refused, or nothing of that tenant in the answer, and no edge."""
     for key in OTHER:
         parents = Parents(world, key)
-        for route in _bodies(world):
+        for route in _bodies(world, key):
             yield from _pointing(world, parents, route)
         yield from _extra(world, parents)
         for thing in parents.known.values():
             unmake(world, [thing])
 
 
-def _bodies(world: World) -> list[Route]:
-    return [route for route in world.routes("POST") if route.fields and route.surface in MAKING and route.feature in PREMIUM]
+def _bodies(world: World, key: str) -> list[Route]:
+    making = [route for route in world.routes("POST") if route.fields and route.surface in MAKING]
+    return [route for route in making if has_feature(world, key, route)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ def _extra(world: World, parents: Parents) -> Probes:
     own_name = f"{target.name.rstrip('s')}_id"
     ids: dict[str, object] = {"parent_id": parent.id, own_name: parent.id, "ids": [parent.id], "parent": {"id": parent.id}}
     tenant: dict[str, object] = {"tenant_id": other.id, "organization_id": other.organization_id, "tenant": other.slug}
-    for route in _bodies(world):
+    for route in _bodies(world, key):
         for what, extra in (("an id", ids), ("the tenant", tenant)):
             content, canary = world.draft(key, route, "extra fields")
             world.caller.canaries.append(canary)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from capliquify_ops.configuration import Route
+from capliquify_ops.isolation.bodies import holds_secret
 from capliquify_ops.isolation.exchange import Call, Exchange
 from capliquify_ops.isolation.guessed_ids import difference
 from capliquify_ops.isolation.made_objects import Thing, unmake, victim, write_child
@@ -77,13 +78,20 @@ def _control(world: World, method: str, thing: Thing, content: object = None) ->
     owner, route = f"{thing.tenant}.owner", thing.route
     name = f"{owner} {method} {route.path}"
     answer = world.send(Call(method, thing.path, world.person(owner), json=content))
-    is_empty = route.surface == "item" and method == "GET" and thing.labels and not thing.labels & answer.own
+    is_empty = method == "GET" and _is_empty(thing, answer)
     if answer.status in SUCCESS.statuses and not is_empty:
         return answer.probe(name, SUCCESS, is_control=True)
     what = "without the object's own content" if is_empty else f"{answer.status} {answer.code}".rstrip()
     is_optional = answer.status in NOT_VALID or (answer.status in NOT_PAID and route.feature not in PREMIUM)
     why = f"{answer.call.line()}, the object's owner, was answered {what}, so other answers prove nothing"
     return untried(name, why, is_optional=is_optional)
+
+
+def _is_empty(thing: Thing, answer: Exchange) -> bool:
+    """Whether the owner is shown nothing of the own words: of a row itself, or of what was just hung on it."""
+    if thing.route.surface == "children":
+        return "POST" in thing.route.methods and holds_secret(thing.route) and not answer.own
+    return thing.route.surface == "item" and bool(thing.labels) and not thing.labels & answer.own
 
 
 def _reads(world: World, key: str, thing: Thing) -> Probes:
@@ -126,9 +134,7 @@ def _writes(world: World, key: str, made: list[Thing]) -> Probes:
         for method in methods:
             answer = world.send(attacker.call(method, thing.path, _sent(method, content)))
             name = f"{attacker.name} {method} {route.path} of {thing.tenant}"
-            yield answer.probe(
-                name, _expected(world, key, answer, thing, NO_SUCCESS), needs=_served(methods[0], thing)
-            )
+            yield answer.probe(name, _expected(world, key, answer, thing, NO_SUCCESS), needs=_served(methods[0], thing))
         after = look(world, thing)
         problem = f"{attacker.name} changed or deleted it" if changed(world, thing, before, after) else ""
         name = f"the object of {thing.tenant} at {route.path} after {attacker.name}"

@@ -9,6 +9,9 @@ from capliquify_ops.isolation.probe import OWN_OR_REFUSED, SUCCESS, Probes, note
 from capliquify_ops.isolation.routes import OTHER, PAGE, lacks_own, listing, reads_item, reads_own
 from capliquify_ops.isolation.world_model import World
 
+ROLES = ("viewer", "member", "admin", "owner")
+"""From the least to the highest: a list may need more than the least."""
+
 
 def a_sees_only_a(world: World) -> Probes:
     """INT-16: tenant A's lists hold A's rows and none of B."""
@@ -22,7 +25,8 @@ def b_sees_only_b(world: World) -> Probes:
 
 def _sees_only(world: World, key: str) -> Probes:
     """The other tenant is asked in between: what it was just told must not come to this one."""
-    names = [name for name in world.people if name.startswith(f"{key}.")]
+    least = ROLES.index(world.planting_route().least_role) if world.planting_route().least_role in ROLES else 0
+    names = [name for name, who in world.people.items() if who.tenant == key and who.role in ROLES[least:]]
     for name in names:
         answer = world.get(name, world.planting_route().path + PAGE)
         yield answer.probe(f"{name} lists", SUCCESS, problem=lacks_own(world, name, answer))

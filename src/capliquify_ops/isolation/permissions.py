@@ -5,13 +5,13 @@ import uuid
 from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import Call, objects
 from capliquify_ops.isolation.method_override import overridden_methods
-from capliquify_ops.isolation.probe import SUCCESS, Expectation, Probes, answers, noted
+from capliquify_ops.isolation.probe import SUCCESS, Expectation, Probes, answers, noted, untried
 from capliquify_ops.isolation.refused_writes import clean
 from capliquify_ops.isolation.routes import (
     NOT_WRITES,
     PAGE,
-    PREMIUM,
     WRITES,
+    has_feature,
     has_row_with,
     is_as_it_was,
     reads_item,
@@ -20,7 +20,7 @@ from capliquify_ops.isolation.routes import (
     shown,
     user_row_id,
 )
-from capliquify_ops.isolation.standing import admin_routes
+from capliquify_ops.isolation.standing import ADMIN_ROLES, admin_routes
 from capliquify_ops.isolation.world_model import World
 
 
@@ -53,6 +53,10 @@ def member_refused(world: World) -> Probes:
     for route in admin_routes(world):
         yield (control := world.get("a.admin", route.path).probe(f"a.admin reads {route.path}", SUCCESS, is_control=True))
         yield world.get("a.member", route.path).probe(f"a.member reads {route.path}", expected, needs=control.name)
+    item = world.item_of(world.planting_route())
+    if item is None or item.delete_role not in ADMIN_ROLES:
+        yield untried("a.member deletes a row", "the profile says that members may (delete_role)", is_optional=True)
+        return
     with world.temporary(world.plant("a", world.planting_route(), "a.admin")) as victim:
         yield (seen := reads_item(world, victim))
         answer = world.send(Call("DELETE", victim.path, world.person("a.member")))
@@ -79,7 +83,7 @@ def viewer_writes(world: World) -> Probes:
 
 def _refused_writes(world: World, needs: str) -> Probes:
     for route in world.creatable():
-        if route.surface not in NOT_WRITES and route.feature in PREMIUM:
+        if route.surface not in NOT_WRITES and has_feature(world, "a", route):
             yield from _refused_creation(world, route, needs)
     yield from _refused_changes(world, needs)
 

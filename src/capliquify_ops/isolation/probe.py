@@ -11,6 +11,10 @@ SUCCESS_STATUSES = frozenset(range(200, 300))
 REFUSAL_STATUSES = frozenset(range(400, 500)) - {429}
 
 
+MOST_NAMED = 3
+"""Secrets that one line names; what was seen in all is counted."""
+
+
 class CannotTell(OpsError):
     """What a measure needs is not there (a tenant, a token variant, a privilege): its check is inconclusive."""
 
@@ -59,7 +63,7 @@ class Probe:
     `request` is redacted: method, path, who, organisation. `status` is None when nothing was asked; `untried` then says why,
     and `is_optional` that the check can do without. `needs` names the positive control without which the probe proves
     nothing. `problem` is a fault of content that the status does not show; `is_change` marks the one that counts as proof:
-    somebody else's data was changed.
+    somebody else's data was changed. `story` is told below it in a witness: who did what, when.
     """
 
     name: str
@@ -74,12 +78,14 @@ class Probe:
     needs: str = ""
     untried: str = ""
     is_optional: bool = False
+    story: tuple[str, ...] = ()
 
     def violation(self) -> str:
         """Return what contradicts the expectation, "" when nothing does."""
         if self.foreign:
-            seen = "; ".join(f"{one.label} ({one.form} in {one.place})" for one in self.foreign)
-            return f"holds another tenant's secret: {seen}"
+            seen = "; ".join(f"{one.label} ({one.form} in {one.place})" for one in self.foreign[:MOST_NAMED])
+            more = f"; and {len(self.foreign) - MOST_NAMED} more" if len(self.foreign) > MOST_NAMED else ""
+            return f"holds another tenant's secret: {seen}{more}"
         if self.problem:
             return self.problem
         return "" if self.status is None else self.expected.why_not(self.status, self.code)

@@ -9,7 +9,7 @@ from capliquify_ops.isolation.made_objects import MAKING
 from capliquify_ops.isolation.probe import OWN_OR_REFUSED, Probe, Probes, noted, untried
 from capliquify_ops.isolation.ranks import Ranks, put_back, ranks, why_not_stored
 from capliquify_ops.isolation.refused_writes import clean
-from capliquify_ops.isolation.routes import OTHER, PAGE, PREMIUM, user_row_id
+from capliquify_ops.isolation.routes import OTHER, PAGE, has_feature, user_row_id
 from capliquify_ops.isolation.world_model import World
 
 CHANGES = ("PATCH", "PUT", "POST")
@@ -125,7 +125,7 @@ def _profile(world: World, who: str) -> dict[str, object]:
 
 def _rows(world: World, key: str) -> Iterator[Write]:
     for route in world.routes("POST"):
-        if route.fields and route.surface in MAKING and route.feature in PREMIUM:
+        if route.fields and route.surface in MAKING and has_feature(world, key, route):
             yield Write(f"{key}.owner", "POST", route.path, {}, route)
 
 

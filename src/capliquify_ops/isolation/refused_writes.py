@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import Call, Exchange, objects
 from capliquify_ops.isolation.probe import Expectation, Probe, Probes, noted
-from capliquify_ops.isolation.routes import BASIC_FEATURE, NOT_WRITES, PREMIUM, has_row_with, is_as_it_was, row_of
+from capliquify_ops.isolation.routes import BASIC_FEATURE, NOT_WRITES, has_feature, has_row_with, is_as_it_was, row_of
 from capliquify_ops.isolation.world_model import Plant, World
 
 
@@ -50,9 +50,9 @@ def _afterwards(name: str, problem: str, request: str, wrong: Wrong) -> Probe:
 
 def refused_creations(world: World, key: str, wrong: Wrong) -> Probes:
     """Try to make a row through each route, with bodies that are valid for the tenant."""
-    features = PREMIUM if key != "s" else {"", BASIC_FEATURE}
     for route in world.creatable():
-        if route.surface not in NOT_WRITES and route.feature in features:
+        is_open = route.feature in {"", BASIC_FEATURE} if key == "s" else has_feature(world, "a", route)
+        if route.surface not in NOT_WRITES and is_open:
             content, canary = world.draft(key, route, f"never made with {wrong.what}")
             answer = world.send(dataclasses.replace(wrong.like, method="POST", path=route.path, json=content))
             yield answer.probe(f"{wrong.what}: POST to {route.path}", wrong.expected, needs=wrong.needs)

@@ -105,16 +105,21 @@ def unknown_like(row_id: str, noise: bytes) -> str:
 
 
 def if_unknown_succeeds(world: World, answer: Exchange, row_id: str, expected: Expectation) -> Expectation:
-    """Return what another tenant's row may be answered with: where an id that nobody has is answered with the same success
-    (a deletion that may be repeated, an empty answer), a success says nothing and only what it holds or changed counts.
+    """Return what another tenant's row may be answered with.
 
-    Not for PUT, which may make a row under an unknown id.
+    Where an id that nobody has is answered with the same success (a deletion that may be repeated, an empty answer), a success
+    says nothing, and only what it holds or changed counts. Not for PUT, which may make a row under an unknown id.
     """
     if answer.status not in SUCCESS.statuses or answer.call.method == "PUT":
         return expected
     path = answer.call.path.replace(row_id, unknown_like(row_id, world.random(16)))
     unknown = world.send(dataclasses.replace(answer.call, path=path))
     return OWN_OR_REFUSED if unknown.status == answer.status and not unknown.foreign else expected
+
+
+def has_feature(world: World, key: str, route: Route) -> bool:
+    """Whether a route is open to a tenant's tier: by the feature's name, or because a row of the tenant was made through it."""
+    return route.feature in PREMIUM or bool(world.planted(key, route.name))
 
 
 NO_HEADER = "the profile names no header that chooses the organisation (http.organization_header)"

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
+from capliquify_ops.isolation.clock_skew import require_same_clock
 from capliquify_ops.isolation.exchange import Call
 from capliquify_ops.isolation.forged import forgeries, shuffled, spliced
 from capliquify_ops.isolation.own_key import resigned
 from capliquify_ops.isolation.people import Person, parts_of, seconds_left
 from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probes, answers, untried
 from capliquify_ops.isolation.refused_writes import Wrong, refused_writes
-from capliquify_ops.isolation.routes import reads_own
+from capliquify_ops.isolation.routes import planted_list, reads_own
 from capliquify_ops.isolation.world_model import World
 from capliquify_ops.model.errors import OpsError
 from capliquify_ops.model.protocols import TokenVariant
@@ -25,6 +26,7 @@ ELSEWHERE = "https://another-environment.invalid"
 
 def expired(world: World) -> Probes:
     """SEC-004: an expired token is refused on every list, also one that was accepted before it expired."""
+    require_same_clock(planted_list(world, "a.owner"), world.clock)
     yield from _variant(world, TokenVariant.EXPIRED, "an expired token")
     yield from _kept_past_its_end(world, "a.owner")
 

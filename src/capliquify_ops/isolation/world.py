@@ -1,5 +1,6 @@
 """Builds the world of an audit and takes it down again, whatever happened in between."""
 
+import dataclasses
 import logging
 import time
 import uuid
@@ -12,11 +13,13 @@ from capliquify_ops.configuration import Target
 from capliquify_ops.database import observer, operator
 from capliquify_ops.http_client import Client
 from capliquify_ops.isolation.changes import set_status
+from capliquify_ops.isolation.clock_skew import skew_note
 from capliquify_ops.isolation.exchange import Call, Caller
 from capliquify_ops.isolation.pace import Pace
 from capliquify_ops.isolation.people import Person, Wallet
 from capliquify_ops.isolation.planting import plant_rows
 from capliquify_ops.isolation.probe import CannotTell
+from capliquify_ops.isolation.read_only import is_owned_production, name_people, note_rows
 from capliquify_ops.isolation.self_test import require_working_oracles
 from capliquify_ops.isolation.world_model import AuditTenant, World
 from capliquify_ops.model.errors import ConfigurationInvalid, OpsError
@@ -62,29 +65,43 @@ def build_world(
     tenant_b: str | None = None,
     depth: str = "full",
     seed: int = 0,
+    own_production: str | None = None,
 ) -> Iterator[World]:
     """Make tenants, people and planted rows, and remove them at the end; `leftovers` then names what stayed.
 
     With an operator URL the tenants are throwaway ones; without, `tenant_a` and `tenant_b` are the slugs of two existing
-    tenants that may be written to, and what needs more is inconclusive. Raises TargetForbids for production,
-    ConfigurationInvalid, TargetUnreachable.
+    tenants that may be written to, and what needs more is inconclusive. A production target that `own_production` names is
+    only read, in these two tenants. Raises TargetForbids for any other, ConfigurationInvalid, TargetUnreachable.
     """
-    target.require_harmless("The security audit")
+    is_read_only = is_owned_production(target, own_production, (tenant_a, tenant_b))
+    if is_read_only:
+        target = dataclasses.replace(target, operator_url=None)
     require_working_oracles(clock)
     if not target.base_url or not target.profile.has_http:
         raise ConfigurationInvalid(f"Target {target.name!r} has no base_url or no HTTP profile, so no request can be audited.")
     with Client(target.base_url, connections=CONNECTIONS) as client, ExitStack() as removals:
         pace = Pace(target.profile.rate_limit, clock, time.sleep)
         caller = Caller(client, Wallet(tokens, clock), pace, target.profile.organization_header, run, sleep=time.sleep)
-        world = World(target, run, clock, caller, depth=depth, seed=seed)
-        removals.callback(_forget, world, tokens)
+        world = World(target, run, clock, caller, depth=depth, seed=seed, is_read_only=is_read_only)
+        caller.is_read_only = is_read_only
+        if not is_read_only:
+            removals.callback(_forget, world, tokens)
         removals.enter_context(world.closing)
         _tenants(world, removals, tenant_a, tenant_b)
-        _people(world)
-        _first_logins(world)
-        _suspend(world)
-        plant_rows(world)
+        _populate(world)
         yield world
+
+
+def _populate(world: World) -> None:
+    if world.is_read_only:
+        name_people(world)
+        _first_logins(world)
+        note_rows(world)
+        return
+    _people(world)
+    _first_logins(world)
+    _suspend(world)
+    plant_rows(world)
 
 
 def remove_run(target: Target, tokens: TokenSource, run: str) -> tuple[str, ...]:
@@ -210,7 +227,8 @@ def _first_logins(world: World) -> None:
                 world.missing[name] = str(error)
                 continue
             if not answer.is_success:
-                world.missing[name] = f"{name} was not let in at first login: {answer.status} {answer.code}".rstrip() + "."
+                said = f"{name} was not let in at first login: {answer.status} {answer.code}".rstrip()
+                world.missing[name] = f"{said}. {skew_note(answer.response, world.clock)}".rstrip()
 
 
 def _suspend(world: World) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from capliquify_ops.configuration import Limits, Target
-from capliquify_ops.database import Server, Session, address_of, describe, fill, observer, operator
+from capliquify_ops.configuration import Limits, Target, TargetClass
+from capliquify_ops.database import Server, Session, address_of, describe, fill, load, observer, operator, quoted
 from capliquify_ops.integrity import capacity, migration_ledgers, registry_catalogue, sequence_health, session_pooling
 from capliquify_ops.integrity.fleet_check import check_fleet
 from capliquify_ops.model.errors import OpsError
@@ -29,6 +29,8 @@ class Answer:
     code: int = 0
 
 
+SEPARATE_RIGHTS = 16
+"""From this version of PostgreSQL on a membership says by itself whether it inherits and whether it may be acted as."""
 FORETOLD = (
     registry_catalogue.CHECK,
     capacity.CHECK,
@@ -41,7 +43,7 @@ FORETOLD = (
 
 def examine(target: Target, limits: Limits, clock: Clock) -> list[Answer]:
     """Examine a target. Never raises an OpsError: what cannot be asked is an answer too."""
-    return [*_database(target, limits, clock), *_operator(target), *_service(target)]
+    return [*_database(target, limits, clock), *_operator(target), *_audit(target), *_service(target)]
 
 
 def _database(target: Target, limits: Limits, clock: Clock) -> Iterator[Answer]:
@@ -121,6 +123,31 @@ def _operator(target: Target) -> Iterator[Answer]:
 def _operator_says(target: Target) -> str:
     with operator(target.changing_url(), "doctor", pooled=target.pooled) as session:
         return f"connects as {describe(session).role}"
+
+
+def _audit(target: Target) -> Iterator[Answer]:
+    """Foretell which steps of the security audit the operator's rights leave out: the audit says the same when it is run."""
+    if target.operator_url is None or not target.base_url or target.kind is TargetClass.PRODUCTION:
+        return
+    try:
+        with operator(target.changing_url(), "doctor", pooled=target.pooled) as session, session.transaction():
+            is_new = session.server_major >= SEPARATE_RIGHTS
+            asked = {"app": target.roles.app, "acts": "SET" if is_new else "MEMBER"}
+            found = session.mappings(load("capliquify_ops.preflight", "audit_rights"), asked)[0]
+    except OpsError as error:
+        yield _failed("security audit", error)
+        return
+    role, inherits = quoted(str(found["role"])), " WITH INHERIT TRUE" if is_new else ""
+    app = f"GRANT {quoted(target.roles.app)} TO {role}{' WITH INHERIT FALSE, SET TRUE' if is_new else ''};"
+    yield _right("row security as the service's role", app, has_it=bool(found["acts_as_app"]))
+    yield _right("cancelled and ended statements", f"GRANT pg_signal_backend TO {role}{inherits};", has_it=bool(found["signals"]))
+    seen = bool(found["sees_sessions"])
+    yield _right("sessions of the service", f"GRANT pg_read_all_stats TO {role}{inherits};", has_it=seen)
+
+
+def _right(what: str, grant: str, *, has_it: bool) -> Answer:
+    says = "can be tried" if has_it else "cannot be tried, and the security audit says so"
+    return Answer(f"audit of {what}", has_it, says, "" if has_it else grant)
 
 
 def _service(target: Target) -> Iterator[Answer]:

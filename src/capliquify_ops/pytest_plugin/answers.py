@@ -12,6 +12,8 @@ _RAISED: dict[type[Exception], tuple[Outcome, ...]] = {
     GateFailure: (Outcome.FAILING,),
     Undetermined: (Outcome.ERROR, Outcome.INCONCLUSIVE),
 }
+MOST_LINES = 12
+"""Of a witness that a terminal shows; the report has all."""
 _UNKNOWN: dict[type[BaseException], str] = {NotRun: "NOT RUN", Undetermined: "INCONCLUSIVE"}
 
 
@@ -52,7 +54,17 @@ def raise_for_worst(findings: Sequence[Finding]) -> None:
 
 def _worst_of(findings: Sequence[Finding]) -> Exception | None:
     for kind, outcomes in _RAISED.items():
-        found = [finding.why for finding in findings if finding.outcome in outcomes]
+        found = [finding for finding in findings if finding.outcome in outcomes]
         if found:
-            return kind("; ".join(found))
+            return kind("\n".join(["; ".join(finding.why for finding in found), *_told(found)]))
     return None
+
+
+def _told(findings: Sequence[Finding]) -> list[str]:
+    """Return the witness of the first failing finding, for whoever reads it at night: requests, who met whom, where to look."""
+    witness = next((finding.witness for finding in findings if finding.outcome is Outcome.FAILING and finding.witness), None)
+    if witness is None:
+        return []
+    lines = [f"  {line}" for line in witness.lines[:MOST_LINES]]
+    lines += [f"  ... and {len(witness.lines) - MOST_LINES} more lines in the report"] if len(witness.lines) > MOST_LINES else []
+    return [*lines, *([f"  look: {witness.look}"] if witness.look else [])]

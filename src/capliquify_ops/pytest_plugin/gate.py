@@ -58,7 +58,10 @@ def _open(config: pytest.Config) -> "Gate":
     store.prepare()
     chosen = settings.target(option.target, observing=False)
     gate = Gate(
-        settings, store, Audit(option.tenant_a, option.tenant_b, option.depth, option.seed), config.get_terminal_writer().line
+        settings,
+        store,
+        Audit(option.tenant_a, option.tenant_b, option.depth, option.seed, option.own_production),
+        config.get_terminal_writer().line,
     )
     redact_terminal(config, lambda text: gate.store.redactor.text(text))  # noqa: PLW0108  # the redactor is replaced on opening
     try:
@@ -71,12 +74,16 @@ def _open(config: pytest.Config) -> "Gate":
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Audit:
-    """What the options say of the security audit: two existing tenants, if any, how deep it goes, what plans are drawn from."""
+    """What the options say of the security audit: two existing tenants, if any, how deep it goes, what plans are drawn from.
+
+    `own_production` is the production target that whoever runs it says to own, None where none is named.
+    """
 
     tenant_a: str | None
     tenant_b: str | None
     depth: str
     seed: int
+    own_production: str | None = None
 
 
 class Gate:
@@ -231,7 +238,8 @@ class Gate:
     @contextmanager
     def world(self) -> Iterator[World]:
         """Build the throwaway tenants that the audit needs."""
-        self._require_tenants()
+        self._require_tenants(is_audit=True)
+        self._say(f"audit: run {self.run}, seed {self._audit.seed}, depth {self._audit.depth}")
         with build_world(self.target, self._tokens(), self.run, self.clock, **dataclasses.asdict(self._audit)) as built:
             yield built
         for left in built.leftovers:
@@ -249,19 +257,22 @@ class Gate:
     def _tokens(self) -> TokenSource:
         return Remembering(token_source(self.target.identity, self.clock), self.store.redactor)
 
-    def _require_tenants(self) -> None:
+    def _require_tenants(self, *, is_audit: bool = False) -> None:
         target = self.target
         try:
-            target.require_harmless("An audit with test tenants")
+            if not is_audit or self._audit.own_production != target.name:
+                target.require_harmless("An audit with test tenants")
         except TargetForbids as error:
-            raise NotRun(str(error)) from None
+            reads = f" What only reads is measured with --i-own-this-production {target.name}." if is_audit else ""
+            raise NotRun(f"{error}{reads}") from None
         if not target.base_url:
             raise NotRun(f"target {target.name!r} has no base_url: only its database half is measured")
         if target.operator_url is None and None in (self._audit.tenant_a, self._audit.tenant_b):
             raise NotRun(f"target {target.name!r} has no operator URL; give --tenant-a and --tenant-b, or configure one")
         if not target.identity.provider:
             raise NotRun(f"target {target.name!r} has no [identity], so no session tokens can be had")
-        self._watch()
+        if target.kind is not TargetClass.PRODUCTION:
+            self._watch()
 
     def conclude(self) -> bool:
         """Decide, write the documents, and say whether each measured box is ticked."""

@@ -28,6 +28,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--depth", choices=("quick", "full"), default="full", help="of the security audit: quick leaves the slower families out"
     )
+    group.addoption(
+        "--i-own-this-production",
+        dest="own_production",
+        metavar="TARGET",
+        help="audit this target of class production by reading it only, in --tenant-a and --tenant-b; all else is inconclusive",
+    )
     group.addoption("--seed", type=int, default=0, help="what the audit's plans are drawn from; reports print it; default: 0")
 
 

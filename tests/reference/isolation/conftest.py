@@ -19,7 +19,7 @@ from jwt.algorithms import RSAAlgorithm
 from capliquify_ops.configuration import load_settings
 from capliquify_ops.configuration.system import SystemClock, new_run
 from capliquify_ops.database import fill, operator
-from capliquify_ops.isolation import build_world, run_control, run_scenario, session_tokens
+from capliquify_ops.isolation import build_world, run_control, run_family, run_scenario, session_tokens
 from capliquify_ops.isolation.people import parts_of
 from capliquify_ops.model.secret import Secret
 from capliquify_ops.reference import keys
@@ -30,6 +30,7 @@ from capliquify_ops.reference.service.switches import reached
 
 RATE = 4000
 SAMPLE_SEED = 3
+MEASURES = {"int": run_scenario, "sec": run_control, "iso": run_family}
 HERE = Path(__file__).parent
 _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "server", "date"}
 
@@ -410,10 +411,10 @@ def is_whole(request):
 
 @pytest.fixture
 def run(record_property):
-    """Measures a scenario or control; what came out becomes part of the test's report."""
+    """Measures a scenario, control or family; what came out becomes part of the test's report."""
 
     def measured(check, world):
-        found = (run_scenario if check.startswith("int_") else run_control)(check, world)
+        found = MEASURES[check.partition("_")[0]](check, world)
         record_property("outcome", f"{found.outcome.value} ({found.grade.value})" if found.grade else found.outcome.value)
         return found
 

@@ -6,10 +6,10 @@ import threading
 import pytest
 
 from capliquify_ops.http_client import Client
-from capliquify_ops.isolation import controls, scenarios
+from capliquify_ops.isolation import controls, families, scenarios
 from capliquify_ops.model.outcome import Grade, Outcome
 
-BUILT = [row.check for row in (*scenarios(), *controls()) if row.measure]
+BUILT = [row.check for row in (*scenarios(), *controls(), *families()) if row.measure]
 POSITIVE = {
     "int_01_valid_session",
     "int_13_admin_creates_product",

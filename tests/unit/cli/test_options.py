@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from capliquify_ops.cli.app import run
-from capliquify_ops.cli.commands import application
+from capliquify_ops.cli.commands import UNDER_ALONE, application
 from capliquify_ops.cli.tenant import STATUSES
 from capliquify_ops.model.decision import ExitCode
 
@@ -25,10 +25,14 @@ def _commands(group, path=()):
 
 def test_every_command_takes_json():
     """Every command has --json, but for the three that print nothing else; the README says so."""
+    under = [("security", "clean")]
+    assert [(word, name) for word, group in UNDER_ALONE.items() for name in group.commands] == under
     found = {
         name: {option for each in command.params for option in each.opts}
-        for name, command in _commands(typer.main.get_command(application()))
+        for words in [(), *under]
+        for name, command in _commands(typer.main.get_command(application(words)))
     }
+    assert {"security", "security clean"} <= found.keys()
     assert {name for name, options in found.items() if "--json" not in options} == ALWAYS_JSON
     assert (
         "Every command takes `--json`; `fleet structure`, `reference serve` and `reference tokens` print nothing else."
