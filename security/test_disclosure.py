@@ -10,7 +10,7 @@ Require = Callable[..., None]
 
 @check("sec_013_secrets_in_errors")
 def test_secrets_in_errors(world: World, require: Require) -> None:
-    """Connection strings and secrets never appear in errors or logs."""
+    """Connection strings and secrets never appear in errors or logs, and no line of a log mixes two tenants."""
     require(run_control("sec_013_secrets_in_errors", world))
 
 

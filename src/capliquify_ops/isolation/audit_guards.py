@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from capliquify_ops.database import load
 from capliquify_ops.isolation.database import OwnerSession, blocked_table, owner_session
 from capliquify_ops.isolation.exchange import Call
-from capliquify_ops.isolation.probe import Probes, noted, untried
+from capliquify_ops.isolation.probe import CannotTell, Probes, noted, untried
 from capliquify_ops.isolation.routes import PAGE, reads_own
 from capliquify_ops.isolation.self_test import require_working_oracles
 from capliquify_ops.isolation.service_role import connected_role
@@ -68,9 +68,11 @@ def _serving(world: World, owner: OwnerSession, key: str) -> set[int]:
     call = Call("GET", route.path + PAGE, world.person(f"{key}.owner"), may_be_busy=True)
     with ThreadPoolExecutor(1) as pool, blocked_table(world.target, schema, route.table) as lock:
         sent = pool.submit(world.send, call)
-        lock.await_waiter(STALLED_S, world.clock)
+        is_held = lock.await_waiter(STALLED_S, world.clock)
         with owner.session.transaction():
             found = owner.session.rows(load(_PACKAGE, "audit_guards"), _Waiting, {"schema": schema, "table": route.table})
         lock.release()
-        sent.result()
+        answer = sent.result()
+    if not is_held and not answer.is_success:
+        raise CannotTell(f"{call.line()} was answered {answer.status} {answer.code}".rstrip() + " and reached no table.")
     return {one.pid for one in found}

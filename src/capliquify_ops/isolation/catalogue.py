@@ -14,8 +14,8 @@ from capliquify_ops.model.outcome import Severity
 @dataclass(frozen=True, slots=True)
 class Control:
     """One row of a table. `measure` is `module.function` of this package. `is_quick`: also part of a quick audit.
-    `is_read_only`: it asks nothing but what users ask every day, and changes nothing.
 
+    `is_read_only`: it only reads, so that a production target whose owner names it is measured too.
     `surfaces`: where the profile says of each of them why the service has none, there is nothing to measure.
     """
 

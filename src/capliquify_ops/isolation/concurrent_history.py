@@ -14,7 +14,7 @@ from capliquify_ops.isolation.history_model import SHARED, Anomaly, Operation, R
 from capliquify_ops.isolation.history_witness import lines
 from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probe, Probes, noted, untried
 from capliquify_ops.isolation.removal import remove_holding
-from capliquify_ops.isolation.routes import reads_own
+from capliquify_ops.isolation.routes import planted_list, reads_own
 from capliquify_ops.isolation.serialised_operation import serialised
 from capliquify_ops.isolation.service_sessions import connections
 from capliquify_ops.isolation.world_model import World
@@ -25,6 +25,8 @@ RUNS = 3
 """A plan that fails is run so often in all, to tell how regularly it does."""
 PLANS = {"quick": 1, "full": 4}
 OPERATIONS = {"quick": 8, "full": 12}
+LATEST_S, LOOKS, LATE_FACTOR = 5.0, 50, 1.5
+"""How late a list may be seen to be, how often is looked, and what is granted for one seen late: it may be a little later."""
 MOST_SHOWN = 5
 """Anomalies of one plan that are told one by one; the others are alike."""
 _PEOPLE = {"a": ("owner", "admin", "viewer"), "b": ("owner", "member")}
@@ -50,10 +52,11 @@ def concurrent(world: World) -> Probes:
         yield reads_own(world, f"{key}.owner")
     people = {key: [who for name in names if (who := f"{key}.{name}") in world.people] for key, names in _PEOPLE.items()}
     usual = frozenset(_usual(world, [who for names in people.values() for who in names]))
+    late_s = _late(world)
     size = Size(free=2, held=1, operations=OPERATIONS[world.depth], pool=connections(world))
     for seed in range(world.seed, world.seed + PLANS[world.depth]):
         plan = draw(seeded(seed), people, size)
-        ran = run_plan(world, plan, usual)
+        ran = run_plan(world, plan, usual, late_s)
         yield from _judged(world, seed, plan, ran, usual)
         if ran.is_wrong:
             break
@@ -69,9 +72,24 @@ def _usual(world: World, people: Sequence[str]) -> list[tuple[str, str]]:
     return [(who, answer.call.path) for who, answer in sent if answer.is_success]
 
 
-def run_plan(world: World, plan: Sequence[Round], usual: frozenset[tuple[str, str]]) -> Ran:
+def _late(world: World) -> float:
+    """Return how old the main list may be, 0 where it shows a new row at once: one kept for a moment has lost nothing."""
+    planted_list(world, "a.owner")
+    plant, since = world.plant("a", world.planting_route()), world.clock.monotonic()
+    try:
+        for looks in range(LOOKS):
+            if plant.labels & planted_list(world, "a.owner").own:
+                return LATE_FACTOR * (world.clock.monotonic() - since) if looks else 0.0
+            world.caller.pause(LATEST_S / LOOKS)
+    finally:
+        world.uproot([plant])
+        remove_holding(world, [one.token for one in world.caller.canaries if one.label in plant.labels and not one.is_address])
+    return 0.0
+
+
+def run_plan(world: World, plan: Sequence[Round], usual: frozenset[tuple[str, str]], late_s: float = 0.0) -> Ran:
     """Run a plan, look where its rows stand at the end, and remove them."""
-    recording, undone = Recording(world, usual=usual), []
+    recording, undone = Recording(world, usual=usual, late_s=late_s), []
     recording.history.extend(_planted(world))
     try:
         for number, planned in enumerate(plan, 1):
@@ -133,7 +151,7 @@ def _judged(world: World, seed: int, plan: Sequence[Round], ran: Ran, usual: fro
         held = sum(planned.hold is not Hold.NOTHING for planned in plan)
         yield noted(f"seed {seed}: {len(recording.history)} operations in {len(plan)} rounds, {held} with a held lock", "")
         return
-    wrong = 1 + sum(run_plan(world, plan, usual).is_wrong for _ in range(RUNS - 1))
+    wrong = 1 + sum(run_plan(world, plan, usual, recording.late_s).is_wrong for _ in range(RUNS - 1))
     rate = f"seen in {wrong} of {RUNS} runs of seed {seed}"
     for where, answer in recording.foreign[:MOST_SHOWN]:
         yield answer.probe(f"{rate}, {where}", SUCCESS)

@@ -41,6 +41,7 @@ class Recording:
     """The history of one plan, the rows known to stand, and the answers that hold another tenant's secrets.
 
     `usual`: who reads which paths with success when nothing else is asked; `refused`: such answers that were refused here.
+    `late_s`: a list may be so old, and then counts as one that was asked for so much earlier.
     """
 
     world: World
@@ -51,6 +52,7 @@ class Recording:
     refused: list[tuple[str, Exchange]] = field(default_factory=list)
     usual: frozenset[tuple[str, str]] = frozenset()
     served: int = 0
+    late_s: float = 0.0
 
     def prepare(self, step: Step) -> Sent:
         """Turn a step into a request. One about a row that nobody has made yet becomes a list."""
@@ -94,9 +96,10 @@ class Recording:
         written = sent.writes.token if sent.writes else None
         is_gone = sent.step.kind in {"update", "delete"} and sent.row is not None
         deleted = sent.row.canary.token if is_gone and sent.row else None
+        start = sent.start - self.late_s if sent.is_list else sent.start
         self.history.append(
             Operation(
-                sent.start, end, sent.step.tenant, sent.step.principal, "service", outcome, written, deleted,
+                start, end, sent.step.tenant, sent.step.principal, "service", outcome, written, deleted,
                 None if answer is None else self._seen(answer), sent.is_list and outcome is Result.OK and self._is_whole(answer),
                 sent.row.canary.token if sent.row and sent.step.kind == "item" else None,
                 self.world.planting_route().name, f"{sent.call.method} {sent.call.path.partition('?')[0]} ({where})",

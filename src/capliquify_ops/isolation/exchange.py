@@ -212,7 +212,7 @@ class Caller:
         return Exchange(call, response, own, tuple(one for one in seen if one.tenant != mine))
 
     def _spend(self, call: Call) -> None:
-        """Refuse a write where nothing may be written. From now on an id that somebody else sends proves nothing: answers and audit logs may repeat it."""
+        """From now on an id that somebody else sends proves nothing: answers and audit logs may repeat it."""
         if self.is_read_only and call.method not in READS:
             raise CannotTell(f"{call.line()} was not sent: it {NEEDS_WRITES}.")
         mine = call.who.tenant if call.who else ""

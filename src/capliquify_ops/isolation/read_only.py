@@ -28,7 +28,7 @@ def is_owned_production(target: Target, owned: str | None, given: tuple[str | No
         )
     if target.identity.provider == "jwt":
         raise ConfigurationInvalid(
-            f"A key signs tokens of users that the production target {target.name!r} does not have, and their first logins make them.",
+            f"A key signs tokens of anybody, and first logins make them users of the production target {target.name!r}.",
             hint='Use provider = "static" or "command", with the users SLUG-owner, SLUG-admin, SLUG-member and SLUG-viewer.',
         )
     return True

@@ -8,7 +8,8 @@ from capliquify_ops.database.dsn import parts
 from capliquify_ops.isolation.canary import Canary
 from capliquify_ops.isolation.disclosures import disclosed, wanted
 from capliquify_ops.isolation.exchange import UNWELL, Call, Exchange, objects
-from capliquify_ops.isolation.probe import CannotTell, Expectation, Probes, noted, untried
+from capliquify_ops.isolation.log_lines import lines_apart, sizes, written
+from capliquify_ops.isolation.probe import Expectation, Probes, noted, untried
 from capliquify_ops.isolation.provocations import provocations, too_large
 from capliquify_ops.isolation.routes import reads_own
 from capliquify_ops.isolation.world_model import World
@@ -16,7 +17,6 @@ from capliquify_ops.model.errors import IntegrationFailed, TargetUnreachable
 from capliquify_ops.model.secret import Secret
 
 ANY_ANSWER = Expectation("any answer that tells nothing", frozenset(range(100, 600)))
-MOST_LOG_BYTES = 16 * 1024 * 1024
 _OK = range(200, 300)
 
 
@@ -25,7 +25,7 @@ def provoked_errors(world: World) -> Probes:
     who = "b.owner"
     for key in ("a", "b"):
         yield reads_own(world, f"{key}.owner")
-    logs = {path: _size(path) for path in world.target.log_files}
+    logs = sizes(world.target.log_files)
     secrets = wanted(known_secrets(world.target))
     for call in provocations(world, who):
         yield from _answered(world, call, secrets)
@@ -35,6 +35,7 @@ def provoked_errors(world: World) -> Probes:
         yield untried("a body that is too large", "the service hung up", is_optional=True)
     yield reads_own(world, who)
     yield from _logged(logs, secrets)
+    yield from lines_apart(world)
 
 
 def _answered(world: World, call: Call, secrets: Sequence[Canary]) -> Probes:
@@ -100,21 +101,10 @@ def _revealed(name: str, value: object) -> Iterator[tuple[str, str]]:
             yield from _revealed(f"{name}.{key}", inner)
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        raise CannotTell(
-            f"The log {path} cannot be read ({type(error).__name__}).", hint="Correct log_files of the target."
-        ) from None
-
-
 def _logged(logs: Mapping[Path, int], secrets: Sequence[Canary]) -> Probes:
     """What the service wrote down meanwhile: traces and paths belong there, secrets do not."""
     if not logs:
         yield untried("the logs of the service", "the target names no log_files", is_optional=True)
-    for path, start in logs.items():
-        with path.open("rb") as file:
-            file.seek(start if start <= _size(path) else 0)
-            told = disclosed(file.read(MOST_LOG_BYTES), {}, secrets, is_error=False)
+    for path, content in written(logs):
+        told = disclosed(content, {}, secrets, is_error=False)
         yield noted(f"the log {path.name}", f"it tells {', '.join(told)}" if told else "", needs="b.owner reads own rows")

@@ -13,7 +13,7 @@ BEGIN
     SELECT c.oid
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'r' AND (n.nspname = 'public' OR n.nspname IN (SELECT t.schema_name FROM public.tenants AS t))
+    WHERE c.relkind = 'r' AND (n.nspname IN ('public', 'reference_service') OR n.nspname IN (SELECT t.schema_name FROM public.tenants AS t))
   LOOP
     INSERT INTO pg_temp.kept_tables VALUES (v_table);
     EXECUTE format('INSERT INTO pg_temp.kept_rows SELECT %s, r::text FROM %s AS r', v_table::oid, v_table);

@@ -17,7 +17,13 @@ from capliquify_ops.reference import tokens as embedded_tokens
 CHECKS = [row.check for row in (*scenarios(), *controls(), *families())]
 NEED_NOBODY = {"iso_06_tenant_lifecycle"}
 EXPIRED = b'{"success": false, "error": "session_verification_failed"}'
-POSITIVE = {"int_01_valid_session", "int_08_first_login", "int_13_admin_creates_product", "int_16_a_sees_only_a", "int_17_b_sees_only_b"}
+POSITIVE = {
+    "int_01_valid_session",
+    "int_08_first_login",
+    "int_13_admin_creates_product",
+    "int_16_a_sees_only_a",
+    "int_17_b_sees_only_b",
+}
 """Scenarios that claim a success: who is let in nowhere fails them."""
 
 
@@ -55,8 +61,8 @@ def refused(request, world_on, token_maker):
     """A world whose people are let in nowhere."""
     make = {
         "another environment": lambda: of_another_environment(token_maker),
-        "a clock that is slow": lambda: by_another_clock(token_maker, -7200),
-        "a clock that is fast": lambda: by_another_clock(token_maker, 7200),
+        "a clock that is slow": lambda: by_another_clock(token_maker, -864_000),
+        "a clock that is fast": lambda: by_another_clock(token_maker, 864_000),
     }[request.param]()
     with world_on(tokens=Given(make, token_maker)) as built:
         yield built
@@ -111,10 +117,12 @@ def test_tokens_that_expire_in_mid_run(check, at, world, make, lie, run):
     ended = make.answer(401, body=EXPIRED)
     lie(lambda request, forward: ended if request.header("Authorization") and next(turns) > at else forward(request))
     found = run(check, world)
-    if next(turns) <= at:
+    if next(turns) <= at + 1:
         assert found.outcome in {Outcome.HEALTHY, Outcome.INCONCLUSIVE}, found.why
     else:
-        assert found.outcome in ({Outcome.INCONCLUSIVE, Outcome.FAILING} if check in POSITIVE else {Outcome.INCONCLUSIVE}), found.why
+        assert found.outcome in ({Outcome.INCONCLUSIVE, Outcome.FAILING} if check in POSITIVE else {Outcome.INCONCLUSIVE}), (
+            found.why
+        )
     assert found.grade is not Grade.PROOF
 
 
@@ -143,11 +151,15 @@ def test_a_profile_of_another_service(check, lost, run):
     assert found.outcome is Outcome.INCONCLUSIVE, found.why
 
 
-@pytest.mark.parametrize("name", ["products", "product", "sales", "users", "search", "dashboard", "api_keys"])
-def test_one_route_that_is_not_there(name, world_on, direct_target, run):
+@pytest.mark.parametrize(
+    "names",
+    [{"users"}, *(pytest.param(names, marks=pytest.mark.whole) for names in ({"products", "product"}, {"sales"}, {"search"}))],
+    ids=min,
+)
+def test_one_route_that_is_not_there(names, world_on, direct_target, run):
     """One wrong route leaves the matrix without an answer, and its address is named."""
     profile = direct_target.profile
-    with world_on(profile=moved(profile, {name})) as built:
+    with world_on(profile=moved(profile, names)) as built:
         found = run("iso_01_object_matrix", built)
     assert found.outcome is Outcome.INCONCLUSIVE, found.why
     assert "/nowhere" in f"{found.why} {found.witness.lines}"

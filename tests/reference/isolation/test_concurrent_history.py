@@ -55,7 +55,9 @@ def test_a_global_tenant_is_met_without_luck(world, cast, lie, held_only):
     assert (found.outcome, found.grade) == (Outcome.FAILING, Grade.PROOF)
     assert "seen in 3 of 3 runs of seed 7, round" in found.why
     assert found.measured["seed"] == 7
-    assert any(str(Kind.FOREIGN_READ) in line and "reads" in line and "to +" in line for line in found.witness.lines)
+    told = [number for number, line in enumerate(found.witness.lines) if str(Kind.FOREIGN_READ) in line]
+    assert told
+    assert any("reads" in line and "to +" in line for line in found.witness.lines[told[0] + 1 : told[0] + 4])
     assert all(
         canary.token not in line for line in found.witness.lines for canary in world.caller.canaries if not canary.is_address
     )

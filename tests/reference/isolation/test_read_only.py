@@ -56,9 +56,7 @@ def production(world, proxy):
     def build(owned="ours", tenants=(world.tenants["a"].slug, world.tenants["b"].slug), **changes):
         target = dataclasses.replace(world.target, name="ours", kind=TargetClass.PRODUCTION, base_url=proxy.url, **changes)
         a, b = tenants
-        with build_world(
-            target, Written(world), new_run(), SystemClock(), tenant_a=a, tenant_b=b, own_production=owned
-        ) as built:
+        with build_world(target, Written(world), new_run(), SystemClock(), tenant_a=a, tenant_b=b, own_production=owned) as built:
             yield built
 
     return build
@@ -137,7 +135,7 @@ def test_another_name_is_refused(production, owned):
     [
         ({"tenants": ("one", None)}, "--tenant-a and --tenant-b"),
         ({"tenants": (None, None)}, "--tenant-a and --tenant-b"),
-        ({"identity": Identity("jwt")}, "first logins make them"),
+        ({"identity": Identity("jwt")}, "first logins make them users"),
     ],
 )
 def test_what_would_have_to_be_made(production, changes, says):

@@ -3,12 +3,14 @@
 import dataclasses
 import itertools
 import json
+import time
 
 import pytest
 
 from capliquify_ops.configuration.profile_routes import SURFACES
 from capliquify_ops.isolation import concurrent_writes, lifecycle_standing, permissions, run_family, tenant_lifecycle
 from capliquify_ops.isolation.catalogue import families, named
+from capliquify_ops.isolation.concurrent_history import _late
 from capliquify_ops.isolation.features import starter_premium
 from capliquify_ops.isolation.foreign_totals import foreign_total
 from capliquify_ops.isolation.identity_matrix import _rank_elsewhere, _without_tenant
@@ -82,6 +84,7 @@ def test_objects_that_say_when_they_were_shown(only_items, stamped, lie):
     assert found.outcome is Outcome.HEALTHY, found.why
 
 
+@pytest.mark.whole
 def test_a_change_beside_what_moves_by_itself(world, only_items, cast, stamped, lie, run):
     """A real change of another tenant's row is still proof."""
 
@@ -110,6 +113,7 @@ def test_deletions_that_may_be_repeated(world, only_items, lie, run):
     assert found.outcome is Outcome.HEALTHY, found.why
 
 
+@pytest.mark.whole
 def test_a_deletion_that_is_told_apart(world, lie, run):
     """204 for another tenant's row and 404 for an unknown one is an answer against the expectation."""
     known = {plant.id for plant in world.plants}
@@ -187,6 +191,7 @@ def test_an_admin_elsewhere_who_is_none(world, make, lie):
     assert judge(probes_of(_rank_elsewhere, world), *_about(control, world, 0)).outcome is Outcome.INCONCLUSIVE
 
 
+@pytest.mark.whole
 def test_lives_of_tenants_whose_rows_say_when_they_were_shown(world, stamped, lie, monkeypatch):
     """What the others hold is the same afterwards, but for what moves by itself."""
     monkeypatch.setattr(tenant_lifecycle, "PARTS", (lifecycle_standing.half_made,))
@@ -196,6 +201,7 @@ def test_lives_of_tenants_whose_rows_say_when_they_were_shown(world, stamped, li
     assert found.outcome is Outcome.HEALTHY, found.why
 
 
+@pytest.mark.whole
 def test_lives_of_tenants_that_end_half_way(world, make, lie, monkeypatch):
     """A part that could not be asked about, on a tenant that the audit made itself, is not left out in silence."""
     monkeypatch.setattr(tenant_lifecycle, "PARTS", (lifecycle_standing.half_made, lifecycle_standing.suspension))
@@ -211,6 +217,7 @@ def test_lives_of_tenants_that_end_half_way(world, make, lie, monkeypatch):
     assert found.outcome is Outcome.INCONCLUSIVE, found.why
 
 
+@pytest.mark.whole
 def test_what_hangs_on_a_row_is_not_shown_to_its_owner(world, lie):
     """Where the owner sees none of the children either, that others see none proves nothing."""
     routes = {name: world.profile.routes[name] for name in ("products", "product", "product_comments")}
@@ -239,6 +246,7 @@ def test_a_feature_of_another_name(world):
     assert sales in _bodies(named_so, "a")
 
 
+@pytest.mark.whole
 def test_a_list_that_viewers_may_not_read(world, cast, make, lie, run):
     """Who has less than the role that a list needs is not expected to read it."""
     refusal = make.answer(403, body=json.dumps({"success": False, "error": "insufficient_permissions"}).encode())
@@ -317,3 +325,23 @@ def test_a_premium_feature_that_is_only_written(world):
     alone = dataclasses.replace(world, target=dataclasses.replace(world.target, profile=profile))
     probes = probes_of(starter_premium, alone)
     assert any(probe.name == "s.owner POST /api/scenarios" and not probe.violation() for probe in probes), probes
+
+
+@pytest.mark.whole
+def test_a_history_of_lists_that_are_late(world, lie):
+    """A list kept for a moment, documented or not, makes no history of lost writes."""
+    kept = {}
+
+    def twin(request, forward):
+        if request.method != "GET" or request.route != "/api/products":
+            return forward(request)
+        at, answer = kept.get((request.token, request.path), (0.0, None))
+        if answer is None or time.monotonic() - at > 0.4:
+            at, answer = kept[request.token, request.path] = (time.monotonic(), forward(request))
+        return answer
+
+    assert _late(world) == 0
+    lie(twin)
+    assert 0.4 < _late(world) < 2
+    found = run_family("iso_04_concurrent_history", dataclasses.replace(world, depth="quick"))
+    assert found.outcome is Outcome.HEALTHY, found.why
