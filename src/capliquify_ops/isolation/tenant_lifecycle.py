@@ -1,6 +1,6 @@
 """ISO-06: making, half-making, suspending, deleting and making tenants again lets nobody into another one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from capliquify_ops.configuration.limits import load_limits
@@ -43,12 +43,12 @@ def lifecycle(world: World) -> Probes:
 
 def _changed(world: World, key: str, before: Mapping[str, Mapping[str, object]]) -> list[str]:
     """Return the rows that are new, gone, or not as they were; what goes on changing while nobody writes is left out."""
-    after = _content(world, key)
+    after = _content(world, key, before)
     changed = sorted(row for row in before.keys() | after.keys() if before.get(row) != after.get(row))
     if not changed:
         return []
     world.caller.pause(MOVES_S)
-    later = _content(world, key)
+    later = _content(world, key, before)
     return [row for row in changed if not _only_moved(*(each.get(row, {}) for each in (before, after, later)))]
 
 
@@ -57,11 +57,14 @@ def _only_moved(before: Mapping[str, object], after: Mapping[str, object], later
     return all(path in before and path in later and after.get(path) != later[path] for path in differing)
 
 
-def _content(world: World, key: str) -> dict[str, Mapping[str, object]]:
+def _content(world: World, key: str, known: Iterable[str] = ()) -> dict[str, Mapping[str, object]]:
+    """Return the rows of each list by its path. Raises CannotTell where one is refused that showed some of the known rows."""
     found: dict[str, Mapping[str, object]] = {}
     for route in world.creatable():
         if "GET" in route.methods:
             answer = world.send(Call("GET", route.path + PAGE, world.person(f"{key}.owner")))
+            if not answer.is_success and any(row.startswith(f"{route.path} ") for row in known):
+                raise CannotTell(f"{answer.call.line()} was answered {answer.status}, so nothing is seen.")
             found |= {f"{route.path} {row['id']}": dict(leaves(row)) for row in objects(answer.data)}
     return found
 
