@@ -80,6 +80,12 @@ class Profile:
 _KNOWN = frozenset(
     {"version", "name", "extends", "registry", "database", "http", "routes", "answers", "metrics", "deployment", "not_applicable"}
 )
+_HTTP = frozenset(
+    {
+        "organization_header", "organization_claim", "rate_limit", "suspension_bound_s", "sign_out_bound_s", "idempotency_header",
+        "api_key_header", "cache_header", "openapi",
+    }
+)  # fmt: skip
 _DEPLOYMENT = frozenset({"required_environment"})
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -155,6 +161,9 @@ def _not_applicable(rows: object, where: str) -> Mapping[str, str]:
 def _profile(table: Mapping[str, Mapping[str, object] | object], where: str) -> Profile:
     section = {key: value for key, value in table.items() if isinstance(value, dict)}
     http = section.get("http", {})
+    for key in http:
+        if key not in _HTTP:
+            raise unknown("key", key, _HTTP, f"{where}: http")
     return Profile(
         name=str(table["name"]),
         registry=parse_registry(section["registry"], where),

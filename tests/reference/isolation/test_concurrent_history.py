@@ -66,6 +66,7 @@ def test_a_global_tenant_is_met_without_luck(world, cast, lie, held_only):
     assert len(world.plants) == before
 
 
+@pytest.mark.whole
 def test_a_write_into_another_schema_is_found_and_removed(world, cast, lie, held_only):
     """A row made while another tenant came in stands in that one's schema: the final scan finds it, and it is taken away."""
     lock, busy = threading.Lock(), {"count": 0}

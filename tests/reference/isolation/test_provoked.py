@@ -853,13 +853,13 @@ def test_every_built_check_is_provoked():
     assert len(BUILT) == 18 + 14
 
 
-def test_the_sample_holds_faults_of_a_third_of_the_checks(make):
-    """What `make test` runs of the faults is one each of about a third of the checks, the same each time."""
+def test_the_sample_holds_faults_of_a_quarter_of_the_checks(make):
+    """What `make test` runs of the faults is one each of about a quarter of the checks, the same each time."""
     cases = [("test_provoked.py::test_a_fault_is_found", check, name) for check, name in FAULTS]
     kept = make.sample(cases)
     checks = [check for _, check, _ in kept]
     assert len(checks) == len(set(checks))
-    assert len(BUILT) * 0.2 < len(checks) < len(BUILT) * 0.45
+    assert len(BUILT) * 0.15 < len(checks) < len(BUILT) * 0.4
     assert kept == make.sample(reversed(cases))
 
 

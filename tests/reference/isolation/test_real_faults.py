@@ -46,6 +46,7 @@ def test_a_view_of_another_tenants_table(world, inventory_of_the_neighbour):
         assert any("/api/inventory" in line and "of b" in line for line in found.witness.lines)
 
 
+@pytest.mark.whole
 def test_and_without_the_view(world):
     """With the tenant's own table back, both controls are healthy."""
     for check in ("sec_001_other_tenants_data", "sec_015_own_rows_only"):

@@ -105,3 +105,29 @@ def test_what_names_no_variables_is_refused(text, said):
     with pytest.raises(ConfigurationInvalid) as caught:
         _required(text)
     assert re.search(said, str(caught.value).replace("\n", " "))
+
+
+def test_a_misspelt_key_of_http_is_refused(tmp_path):
+    """A name that nobody reads would silently leave something out of the audit."""
+    (tmp_path / "own.toml").write_text('version = 1\nname = "own"\nextends = "capliquify"\n[http]\nopen_api = "/openapi.json"\n')
+    with pytest.raises(ConfigurationInvalid, match="open_api"):
+        load_profile("own.toml", tmp_path)
+
+
+def test_a_profile_that_extends_itself_ends(tmp_path):
+    """A circle of profiles is refused with a sentence."""
+    (tmp_path / "own.toml").write_text('version = 1\nname = "own"\nextends = "own.toml"\n')
+    with pytest.raises(ConfigurationInvalid, match="extends"):
+        load_profile("own.toml", tmp_path)
+
+
+def test_what_a_profile_extends_lies_below_it(tmp_path):
+    """Tables are laid over each other by key; a route is replaced whole, all others stay."""
+    (tmp_path / "own.toml").write_text(
+        'version = 1\nname = "own"\nextends = "capliquify"\n[http]\nrate_limit = 7\n'
+        '[routes.search]\npath = "/find"\nkind = "tenant"\nsurface = "search"\nquery = "q"\n'
+    )
+    base, own = load_profile("capliquify", tmp_path), load_profile("own.toml", tmp_path)
+    assert (own.name, own.rate_limit, own.organization_header) == ("own", 7, base.organization_header)
+    assert own.routes.keys() == {*base.routes, "search"}
+    assert own.surface("search")[0].query == "q"
