@@ -9,8 +9,10 @@ import re
 GROUPS = {
     "browser": r"browser/",
     "isolation": r"reference/isolation/",
-    "one stack": r"reference/(service/test_(contract|identity|store)|stack/test_(account|secrets|service|tokens)|test_suspension|readiness/test_watchdog)\.py",
+    "one stack": r"reference/(service/test_(contract|identity|store|people_and_platform|defects\.py::test_without)|stack/test_(account|secrets|service|tokens)|test_suspension|readiness/test_watchdog)\.py",
     "served": r"reference/readiness/test_serve\.py::test_(the_line|the_target|tokens)",
+    "stock": r"reference/flask_service/",
+    "surfaces": r"reference/service/test_surfaces\.py",
     "wheel": r"reference/readiness/test_wheel\.py",
     "service down": r"reference/diagnostics/test_service_down\.py",
     "outages": r"reference/service/test_limits_and_outages\.py::test_(health|a_first_login)",

@@ -1,4 +1,5 @@
 -- Every row of the tenants' tables and of the shared ones: kept when a test begins, put back when it ends. For a superuser's session.
+-- Sessions that were signed out stay so: worlds keep their tokens.
 CREATE TEMP TABLE kept_tables (name oid PRIMARY KEY);
 CREATE TEMP TABLE kept_rows (name oid NOT NULL, content text NOT NULL);
 CREATE INDEX ON kept_rows (name);
@@ -13,7 +14,7 @@ BEGIN
     SELECT c.oid
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind = 'r' AND (n.nspname IN ('public', 'reference_service') OR n.nspname IN (SELECT t.schema_name FROM public.tenants AS t))
+    WHERE c.relkind = 'r' AND c.relname <> 'signed_out_sessions' AND (n.nspname IN ('public', 'reference_service') OR n.nspname IN (SELECT t.schema_name FROM public.tenants AS t))
   LOOP
     INSERT INTO pg_temp.kept_tables VALUES (v_table);
     EXECUTE format('INSERT INTO pg_temp.kept_rows SELECT %s, r::text FROM %s AS r', v_table::oid, v_table);

@@ -29,7 +29,7 @@ from capliquify_ops.reference.service import tokens as service_tokens
 from capliquify_ops.reference.service.switches import reached
 
 RATE = 4000
-SAMPLE_SEED = 3
+SAMPLE_SEED = 25
 MEASURES = {"int": run_scenario, "sec": run_control, "iso": run_family}
 HERE = Path(__file__).parent
 _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "server", "date"}

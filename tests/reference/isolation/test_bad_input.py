@@ -158,7 +158,7 @@ def test_a_profile_of_another_service(check, lost, run):
 
 @pytest.mark.parametrize(
     "names",
-    [{"users"}, *(pytest.param(names, marks=pytest.mark.whole) for names in ({"products", "product"}, {"sales"}, {"search"}))],
+    [{"sales"}, *(pytest.param(names, marks=pytest.mark.whole) for names in ({"products", "product"}, {"users"}, {"search"}))],
     ids=min,
 )
 def test_one_route_that_is_not_there(names, world_on, direct_target, run):

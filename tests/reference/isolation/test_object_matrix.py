@@ -168,7 +168,6 @@ def _(cast):
 
 SAMPLE = {
     "comments are found by the product's id alone",
-    "a key revoked by anybody, with a 404",
     "a search over all tenants",
     "a list as CSV is everybody's",
 }
