@@ -2,11 +2,11 @@
 
 import http.client
 import json
-import select
 import socket
 import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import wait
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -128,10 +128,11 @@ def await_answers(
     end, waiting = monotonic() + seconds, list(wires)
     enough = len(wires) if wanted is None else wanted
     while len(wires) - len(waiting) < enough:
-        ready, _, _ = select.select(waiting, [], [], max(0.0, end - monotonic()))
+        # Any number may wait: select() ends at descriptor 1,024.
+        ready = frozenset(wait([wire.fileno() for wire in waiting], max(0.0, end - monotonic())))
         if not ready:
             return False
-        waiting = [wire for wire in waiting if wire not in ready]
+        waiting = [wire for wire in waiting if wire.fileno() not in ready]
     return True
 
 

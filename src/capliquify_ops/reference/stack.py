@@ -5,7 +5,6 @@ the supervisor takes everything down.
 """
 
 import os
-import select
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
+from multiprocessing.connection import wait
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import IO, Self
@@ -127,7 +127,8 @@ def _line_of(supervisor: subprocess.Popen[bytes]) -> bytes:
     assert supervisor.stdout is not None
     answer, deadline = b"", time.monotonic() + _START_S
     while not answer.endswith(b"\n"):
-        ready, _, _ = select.select([supervisor.stdout], [], [], max(0.0, deadline - time.monotonic()))
+        # Not select(), which ends at descriptor 1,024: a large test run has more open.
+        ready = wait([supervisor.stdout.fileno()], max(0.0, deadline - time.monotonic()))
         part = os.read(supervisor.stdout.fileno(), 65_536) if ready else b""
         if not part:
             return b""

@@ -171,6 +171,13 @@ class Proxy(ThreadingHTTPServer):
         body = response.read()
         return Answer(response.status, [(n, v) for n, v in response.getheaders() if n.lower() not in _HOP], body)
 
+    def part(self):
+        connection = getattr(self._local, "connection", None)
+        if connection is not None:
+            self._local.connection = None
+            self._upstream.remove(connection)
+            connection.close()
+
     def handle_error(self, request, client_address):
         """A client that has gone is no news."""
 
@@ -178,6 +185,11 @@ class Proxy(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+
+    def finish(self):
+        """The thread ends with its client: so does its connection to the service, of which there would soon be too many."""
+        super().finish()
+        self.server.part()
 
     def _any(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
