@@ -21,8 +21,7 @@ from capliquify_ops.database import observer
 from capliquify_ops.evidence import Store
 from capliquify_ops.http_client import Client
 from capliquify_ops.integrity.fleet_check import CHECKS, check_fleet
-from capliquify_ops.isolation import build_world, planting, run_control, run_family, session_tokens
-from capliquify_ops.isolation import world as worlds
+from capliquify_ops.isolation import build_world, planting, run_control, run_family, session_tokens, world_people
 from capliquify_ops.isolation.exchange import Call
 from capliquify_ops.isolation.people import Person
 from capliquify_ops.isolation.routes import reads_own
@@ -214,10 +213,15 @@ def in_order(order):
     if order == "ab":
         yield
         return
-    kinds = {kind.key: kind for kind in worlds.KINDS}
+    kinds = {kind.key: kind for kind in world_people.KINDS}
     first = [kinds.pop(key) for key in order]
     rows = {key: planting.PLANTS[key] for key in order}
-    with patch.object(worlds, "KINDS", (*first, *kinds.values())), patch.object(planting, "PLANTS", rows):
+    ordered = (*first, *kinds.values())
+    with (
+        patch("capliquify_ops.isolation.world.KINDS", ordered),
+        patch("capliquify_ops.isolation.world_people.KINDS", ordered),
+        patch.object(planting, "PLANTS", rows),
+    ):
         yield
 
 

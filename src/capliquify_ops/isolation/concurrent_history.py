@@ -14,7 +14,7 @@ from capliquify_ops.isolation.history_model import SHARED, Anomaly, Operation, R
 from capliquify_ops.isolation.history_witness import lines
 from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probe, Probes, noted, untried
 from capliquify_ops.isolation.removal import remove_holding
-from capliquify_ops.isolation.routes import planted_list, reads_own
+from capliquify_ops.isolation.routes import OTHER, planted_list, reads_own
 from capliquify_ops.isolation.serialised_operation import serialised
 from capliquify_ops.isolation.service_sessions import connections
 from capliquify_ops.isolation.world_model import World
@@ -145,9 +145,9 @@ def _judged(world: World, seed: int, plan: Sequence[Round], ran: Ran, usual: fro
     recording = ran.recording
     for why in ran.undone:
         yield untried(f"seed {seed}", why, is_optional=True)
-    if not recording.served:
-        raise CannotTell(f"None of the operations of seed {seed} was served.")
     if not ran.is_wrong:
+        if unserved := sorted(set(OTHER) - recording.served):
+            raise CannotTell(f"None of the operations of tenant {unserved[0]} in the plan of seed {seed} was served.")
         held = sum(planned.hold is not Hold.NOTHING for planned in plan)
         yield noted(f"seed {seed}: {len(recording.history)} operations in {len(plan)} rounds, {held} with a held lock", "")
         return

@@ -41,7 +41,8 @@ class Recording:
     """The history of one plan, the rows known to stand, and the answers that hold another tenant's secrets.
 
     `usual`: who reads which paths with success when nothing else is asked; `refused`: such answers that were refused here.
-    `late_s`: a list may be so old, and then counts as one that was asked for so much earlier.
+    `served`: the tenants of whom a request was answered with success. `late_s`: a list may be so old, and then counts as one
+    that was asked for so much earlier.
     """
 
     world: World
@@ -51,7 +52,7 @@ class Recording:
     foreign: list[tuple[str, Exchange]] = field(default_factory=list)
     refused: list[tuple[str, Exchange]] = field(default_factory=list)
     usual: frozenset[tuple[str, str]] = frozenset()
-    served: int = 0
+    served: set[str] = field(default_factory=set)
     late_s: float = 0.0
 
     def prepare(self, step: Step) -> Sent:
@@ -109,7 +110,7 @@ class Recording:
             self._note(sent, answer, outcome, where)
 
     def _note(self, sent: Sent, answer: Exchange, outcome: Result, where: str) -> None:
-        self.served += outcome is Result.OK
+        self.served |= {sent.step.tenant} if outcome is Result.OK else set()
         if answer.foreign:
             self.foreign.append((where, answer))
         elif outcome is Result.FAIL and sent.row is None and (sent.writes or (sent.step.principal, sent.call.path) in self.usual):

@@ -143,7 +143,7 @@ class Caller:
 
     def send(self, call: Call) -> Exchange:
         """Send one request, again when told to slow down. Raises TargetUnreachable, IntegrationFailed, CannotTell."""
-        self._spend(call)
+        self._admit(call)
         for _ in range(ATTEMPTS):
             self._pace.wait(call.who.tenant if call.who else "")
             response = self._request(call)
@@ -156,7 +156,7 @@ class Caller:
 
     def send_at_once(self, call: Call) -> Exchange:
         """Send one request without waiting for the audit's pace; 429 is an answer as well. Raises TargetUnreachable."""
-        self._spend(call)
+        self._admit(call)
         return self.read(call, self._request(call))
 
     def repeater(self, call: Call) -> Repeater:
@@ -165,7 +165,7 @@ class Caller:
 
     def listen(self, call: Call, is_enough: Callable[[bytes], bool], seconds: float) -> Exchange:
         """Read a stream until `is_enough(body)` or so many seconds are over, and look through what came by then."""
-        self._spend(call)
+        self._admit(call)
         return self.read(call, self.client.read_until(call.path, is_enough, headers=self._headers(call), seconds=seconds))
 
     def pause(self, seconds: float) -> None:
@@ -196,7 +196,7 @@ class Caller:
 
     def wire(self, call: Call, *, is_slow: bool = False) -> Wire:
         """Return a request on a connection of its own, of which nothing is sent yet. Raises TargetUnreachable."""
-        self._spend(call)
+        self._admit(call)
         self._pace.wait(call.who.tenant if call.who else "")
         headers = self._headers(call)
         return Wire(
@@ -211,10 +211,14 @@ class Caller:
         own = frozenset(one.label for one in seen if one.tenant == mine)
         return Exchange(call, response, own, tuple(one for one in seen if one.tenant != mine))
 
-    def _spend(self, call: Call) -> None:
-        """From now on an id that somebody else sends proves nothing: answers and audit logs may repeat it."""
+    def _admit(self, call: Call) -> None:
+        """Refuse what may not be sent here, and note which ids it makes known. Raises CannotTell."""
         if self.is_read_only and call.method not in READS:
             raise CannotTell(f"{call.line()} was not sent: it {NEEDS_WRITES}.")
+        self._spend(call)
+
+    def _spend(self, call: Call) -> None:
+        """From now on an id that somebody else sends proves nothing: answers and audit logs may repeat it."""
         mine = call.who.tenant if call.who else ""
         sent = _sent(call)
         self._spent |= {one.token for one in self.canaries if one.is_address and one.tenant != mine and one.token in sent}

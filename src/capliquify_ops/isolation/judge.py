@@ -20,7 +20,7 @@ def judge(probes: Sequence[Probe], control: Control, subject: Subject, evidence:
     at all is INCONCLUSIVE; the rest is HEALTHY.
     """
     proofs = [probe for probe in probes if probe.is_proof()]
-    counted = [*proofs, *(probe for probe in _counted(probes) if probe not in proofs)]
+    counted = [*proofs, *(probe for probe in _counted(probes) if not probe.is_proof())]
     gaps = () if counted else _gaps(probes)
     outcome = Outcome.FAILING if counted else Outcome.INCONCLUSIVE if gaps else Outcome.HEALTHY
     return Finding(

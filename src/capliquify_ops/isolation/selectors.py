@@ -77,13 +77,10 @@ def _member_of_both(world: World) -> Probes:
     """Where the token names the organisation, even a member of both needs a new token to change to the other one."""
     if world.profile.organization_claim == "none" or not world.is_throwaway or not has_header(world):
         return
-    user = f"user_{world.run}_both"
-    both = {
-        key: Person(f"{key}.both", key, user, f"{user}@example.com", world.tenant(key).organization_id, "member") for key in OTHER
-    }
-    world.caller.wallet.fill(both.values(), ensure=True)
-    if not all(world.caller.wallet.has(person) for person in both.values()):
-        yield untried("a member of both", "the identity provider makes no user of two organisations", is_optional=True)
+    try:
+        both = world.in_both("both", a="member", b="member")
+    except CannotTell as error:
+        yield untried("a member of both", str(error), is_optional=True)
         return
     path = world.planting_route().path
     for person in both.values():

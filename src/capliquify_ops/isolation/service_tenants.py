@@ -8,8 +8,9 @@ from capliquify_ops.database import operator
 from capliquify_ops.isolation.exchange import Call, Exchange
 from capliquify_ops.isolation.people import Person
 from capliquify_ops.isolation.probe import CannotTell
-from capliquify_ops.isolation.world import ACTOR, TenantKind, new_tenant
+from capliquify_ops.isolation.world import ACTOR, audit_tenant, new_tenant
 from capliquify_ops.isolation.world_model import AuditTenant, World
+from capliquify_ops.isolation.world_people import TenantKind, person_named
 from capliquify_ops.model.protocols import TokenVariant
 from capliquify_ops.tenants.create import create
 from capliquify_ops.tenants.discard import discard
@@ -80,7 +81,7 @@ def adopt(world: World, key: str, slug: str, owner: Person) -> AuditTenant:
     target = world.target
     with operator(target.changing_url(), "audit tenants", pooled=target.pooled) as session, session.transaction():
         row = find(session, slug, registry=target.profile.registry_table)
-    world.tenants[key] = AuditTenant(key, row.slug, row.clerk_organization_id, str(row.id), row.schema_name)
+    world.tenants[key] = audit_tenant(key, row)
     world.people[owner.name] = owner
     world.caller.wallet.fill([owner], ensure=True)
     return world.tenants[key]
@@ -88,8 +89,7 @@ def adopt(world: World, key: str, slug: str, owner: Person) -> AuditTenant:
 
 def owner_of(world: World, key: str) -> Person:
     """Return the owner-to-be of a tenant that is about to be made."""
-    user = f"user_{world.run}_{key}_owner"
-    return Person(f"{key}.owner", key, user, f"{user}@example.com", f"org_{world.run}_{key}", "owner")
+    return person_named(world.run, key, "owner", f"org_{world.run}_{key}")
 
 
 def as_platform(world: World, method: str, route: Route, path: str, *, json: object = None) -> Exchange:

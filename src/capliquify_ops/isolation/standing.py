@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.changes import role_changed
 from capliquify_ops.isolation.exchange import Call
-from capliquify_ops.isolation.people import Person
-from capliquify_ops.isolation.probe import SUCCESS, Probes, answers, noted, untried
+from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probes, answers, noted, untried
 from capliquify_ops.isolation.refused_writes import Wrong, refused_writes
 from capliquify_ops.isolation.routes import reads_own, row_of, user_row_id
 from capliquify_ops.isolation.world_model import World
@@ -73,15 +72,10 @@ def admin_elsewhere(world: World) -> Probes:
     if not world.is_throwaway:
         yield untried("an admin of another tenant", NEEDS_OPERATOR, is_optional=True)
         return
-    user = f"user_{world.run}_elsewhere"
-    roles = {"a": "admin", "b": "viewer"}
-    both = {
-        key: Person(f"{key}.elsewhere", key, user, f"{user}@example.com", world.tenant(key).organization_id, role)
-        for key, role in roles.items()
-    }
-    world.caller.wallet.fill(both.values(), ensure=True)
-    if not all(world.caller.wallet.has(person) for person in both.values()):
-        yield untried("an admin of another tenant", "the identity provider makes no user of two tenants", is_optional=True)
+    try:
+        both = world.in_both("elsewhere", a="admin", b="viewer")
+    except CannotTell as error:
+        yield untried("an admin of another tenant", str(error), is_optional=True)
         return
     expected, path = answers(world.profile, "role_too_low"), world.planting_route().path
     yield (control := world.send(Call("GET", path, both["b"])).probe("b.elsewhere reads rows", SUCCESS, is_control=True))

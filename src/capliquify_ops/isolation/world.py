@@ -6,22 +6,20 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 
 from capliquify_ops.configuration import Target
 from capliquify_ops.database import observer, operator
 from capliquify_ops.http_client import Client
 from capliquify_ops.isolation.changes import set_status
-from capliquify_ops.isolation.clock_skew import skew_note
-from capliquify_ops.isolation.exchange import Call, Caller
+from capliquify_ops.isolation.exchange import Caller
 from capliquify_ops.isolation.pace import Pace
-from capliquify_ops.isolation.people import Person, Wallet
+from capliquify_ops.isolation.people import Wallet
 from capliquify_ops.isolation.planting import plant_rows
-from capliquify_ops.isolation.probe import CannotTell
 from capliquify_ops.isolation.read_only import is_owned_production, name_people, note_rows
 from capliquify_ops.isolation.self_test import require_working_oracles
 from capliquify_ops.isolation.world_model import AuditTenant, World
+from capliquify_ops.isolation.world_people import KINDS, TenantKind, first_logins, make_people, person_named
 from capliquify_ops.model.errors import ConfigurationInvalid, OpsError
 from capliquify_ops.model.names import TenantId
 from capliquify_ops.model.protocols import Clock, TokenSource
@@ -35,23 +33,6 @@ ACTOR = "capliquify-ops audit"
 CONNECTIONS = 64
 """More than the controls ever have open at once."""
 _LOG = logging.getLogger("capliquify_ops.isolation")
-
-
-@dataclass(frozen=True, slots=True)
-class TenantKind:
-    """One tenant of the world: its tier and its people, each named after the role."""
-
-    key: str
-    tier: str
-    people: tuple[str, ...]
-
-
-KINDS = (
-    TenantKind("a", "professional", ("owner", "coowner", "admin", "member", "viewer")),
-    TenantKind("b", "enterprise", ("owner", "member")),
-    TenantKind("s", "starter", ("owner",)),
-    TenantKind("x", "professional", ("owner",)),
-)
 
 
 @contextmanager
@@ -95,11 +76,11 @@ def build_world(
 def _populate(world: World) -> None:
     if world.is_read_only:
         name_people(world)
-        _first_logins(world)
+        first_logins(world)
         note_rows(world)
         return
-    _people(world)
-    _first_logins(world)
+    make_people(world)
+    first_logins(world)
     _suspend(world)
     plant_rows(world)
 
@@ -139,13 +120,13 @@ def _throwaway(world: World) -> None:
         for kind in KINDS:
             new = new_tenant(world, kind)
             made = create(session, target.roles, new, actor=ACTOR, run=world.run)
-            world.tenants[kind.key] = _audit_tenant(kind.key, made)
+            world.tenants[kind.key] = audit_tenant(kind.key, made)
 
 
 def new_tenant(world: World, kind: TenantKind) -> NewTenant:
     """Return what a throwaway tenant of this audit is created from."""
     run, noise = world.run, world.random(16)
-    owner = _person(run, kind.key, "owner", f"org_{run}_{kind.key}")
+    owner = person_named(run, kind.key, "owner", f"org_{run}_{kind.key}")
     return NewTenant(
         id=TenantId(uuid.UUID(bytes=noise, version=4)),
         slug=f"audit-{run}-{kind.key}",
@@ -165,70 +146,13 @@ def _existing(world: World, given: dict[str, str]) -> None:
     world.missing |= {"s": why.format("a starter tenant"), "x": why.format("a suspended tenant")}
     with observer(target.observer_url(), "audit tenants", pooled=target.pooled) as session, session.transaction():
         for key, slug in given.items():
-            world.tenants[key] = _audit_tenant(key, find(session, slug, registry=target.profile.registry_table))
+            world.tenants[key] = audit_tenant(key, find(session, slug, registry=target.profile.registry_table))
     world.missing |= {key: f"No tenant {key.upper()} was named." for key in ("a", "b") if key not in given}
 
 
-def _audit_tenant(key: str, row: Tenant) -> AuditTenant:
+def audit_tenant(key: str, row: Tenant) -> AuditTenant:
+    """Return a tenant of the registry as the audit knows it."""
     return AuditTenant(key, row.slug, row.clerk_organization_id, str(row.id), row.schema_name)
-
-
-def _person(run: str, key: str, name: str, organization: str) -> Person:
-    user = f"user_{run}_{key}_{name}"
-    role = "owner" if name == "coowner" else name
-    return Person(f"{key}.{name}", key, user, f"{user}@example.com", organization, role)
-
-
-def _people(world: World) -> None:
-    """Name everybody and get all their tokens in one batch; a stranger is asked for apart, since a source may refuse one."""
-    for kind in KINDS:
-        if kind.key in world.tenants:
-            organization = world.tenants[kind.key].organization_id
-            people = [_person(world.run, kind.key, name, organization) for name in kind.people]
-            world.people |= {person.name: person for person in people}
-    world.people["o.owner"] = _person(world.run, "o", "owner", f"org_{world.run}_o")
-    world.caller.wallet.fill(world.people.values(), ensure=True)
-    _stand_ins(world)
-    organization = world.tenants["a"].organization_id if "a" in world.tenants else ""
-    user = f"user_{world.run}_n_stranger"
-    world.people["n.stranger"] = Person("n.stranger", "n", user, f"{user}@example.com", organization, "member", is_member=False)
-    for name, person in world.people.items():
-        try:
-            world.caller.wallet.token(person)
-        except OpsError as error:
-            world.missing[name] = str(error)
-
-
-def _stand_ins(world: World) -> None:
-    """Tokens written down in a configuration are for users of the deployment's own: `<slug>-<role>` is their user id then."""
-    for name, person in list(world.people.items()):
-        if world.caller.wallet.has(person) or person.tenant not in world.tenants:
-            continue
-        own = Person(
-            name,
-            person.tenant,
-            f"{world.tenants[person.tenant].slug}-{person.role}",
-            person.email,
-            person.organization_id,
-            person.role,
-        )
-        world.caller.wallet.fill([own], ensure=False)
-        if world.caller.wallet.has(own):
-            world.people[name] = own
-
-
-def _first_logins(world: World) -> None:
-    route = world.profile.route("own_profile") or world.lists()[0]
-    for name, person in world.people.items():
-        if person.tenant in world.tenants and name not in world.missing:
-            try:
-                answer = world.send(Call("GET", route.path, person))
-            except CannotTell as error:
-                world.missing[name] = str(error)
-                continue
-            if not answer.is_success:
-                said = f"{name} was not let in at first login: {answer.status} {answer.code}".rstrip()
-                world.missing[name] = f"{said}. {skew_note(answer.response, world.clock)}".rstrip()
 
 
 def _suspend(world: World) -> None:

@@ -100,6 +100,18 @@ class World:
         self.caller.wallet.fill([person], ensure=True)
         return person
 
+    def in_both(self, name: str, **roles: str) -> dict[str, Person]:
+        """Return one user as a member of several tenants, by their keys. Raises CannotTell where the provider makes none."""
+        user = f"user_{self.run}_{name}"
+        people = {
+            key: Person(f"{key}.{name}", key, user, f"{user}@example.com", self.tenant(key).organization_id, role)
+            for key, role in roles.items()
+        }
+        self.caller.wallet.fill(people.values(), ensure=True)
+        if not all(self.caller.wallet.has(person) for person in people.values()):
+            raise CannotTell("The identity provider makes no user of two organisations.")
+        return people
+
     def route(self, name: str) -> Route:
         """Return a route of the profile by name or surface. Raises CannotTell where it has none of that name."""
         found = self.profile.route(name)

@@ -13,12 +13,13 @@ from capliquify_ops.isolation.catalogue import families, named
 from capliquify_ops.isolation.concurrent_history import _late
 from capliquify_ops.isolation.features import starter_premium
 from capliquify_ops.isolation.foreign_totals import foreign_total
-from capliquify_ops.isolation.identity_matrix import _rank_elsewhere, _without_tenant
+from capliquify_ops.isolation.identity_matrix import _without_tenant
 from capliquify_ops.isolation.judge import judge
 from capliquify_ops.isolation.object_matrix_bodies import _bodies
 from capliquify_ops.isolation.own_rows import _one_list
 from capliquify_ops.isolation.poisoned_connections import _still_served
 from capliquify_ops.isolation.run import _about, probes_of
+from capliquify_ops.isolation.standing import admin_elsewhere
 from capliquify_ops.isolation.world_model import FACTORS
 from capliquify_ops.model.outcome import Grade, Outcome
 
@@ -179,16 +180,16 @@ def test_a_service_that_recovers_slowly(world, make, lie):
 def test_an_admin_elsewhere_who_is_none(world, make, lie):
     """Where nobody is an admin in the one tenant, that the other one refuses proves nothing."""
     control = named("iso_02_identity_matrix", families())
-    assert judge(probes_of(_rank_elsewhere, world), *_about(control, world, 0)).outcome is Outcome.HEALTHY
+    assert judge(probes_of(admin_elsewhere, world), *_about(control, world, 0)).outcome is Outcome.HEALTHY
     refusal = make.answer(403, body=json.dumps({"success": False, "error": "insufficient_permissions"}).encode())
     for_admins = {route.path for route in world.profile.routes.values() if route.least_role in {"admin", "owner"}}
 
     def twin(request, forward):
-        is_ranked = str(request.claims.get("sub", "")).endswith("_ranks")
+        is_ranked = str(request.claims.get("sub", "")).endswith("_elsewhere")
         return refusal if is_ranked and request.route in for_admins else forward(request)
 
     lie(twin)
-    assert judge(probes_of(_rank_elsewhere, world), *_about(control, world, 0)).outcome is Outcome.INCONCLUSIVE
+    assert judge(probes_of(admin_elsewhere, world), *_about(control, world, 0)).outcome is Outcome.INCONCLUSIVE
 
 
 @pytest.mark.whole

@@ -168,8 +168,6 @@ DEFECTS: list[tuple[str, Attack, dict[str, int]]] = [
     ("RAW_DB_ERROR", quotes_the_database, {}),
     ("SECDEF_UNPINNED", has_an_open_function, {}),
 ]
-SAMPLE = 1
-"""As many of them start a stack in `make test`."""
 TWINS: list[tuple[str, tuple[Attack, ...]]] = [
     ("UNIFORM_403", (tells_foreign_from_unknown,)),
     ("SESSION_SET_WITH_RESET", (searches_after_success, searches_after_failure)),
@@ -199,13 +197,8 @@ def works(running: Running) -> None:
         assert ask(tenant, "GET", "/api/products", headers=headers).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("name", "attack", "options"),
-    [
-        pytest.param(*row, id=f"{row[0]}-{row[1].__name__}", marks=[] if number < SAMPLE else pytest.mark.whole)
-        for number, row in enumerate(DEFECTS)
-    ],
-)
+@pytest.mark.whole
+@pytest.mark.parametrize(("name", "attack", "options"), DEFECTS, ids=lambda one: getattr(one, "__name__", str(one)))
 def test_a_defect_is_what_it_says(name: str, attack: Attack, options: dict[str, int]) -> None:
     """With the switch on the service works, does the one thing that it must not, and the switch was reached."""
     with switched(name, **options) as running:

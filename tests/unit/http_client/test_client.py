@@ -181,3 +181,46 @@ def test_a_writing_request_is_never_repeated(forgetful):
     with Client(address) as client, pytest.raises(TargetUnreachable):
         client.request("POST", "/x", json={})
     assert seen == [b"POST"]
+
+
+@pytest.fixture
+def trickle():
+    """Serves an answer of a kind that goes on for ever, piece by piece, until the client hangs up."""
+    servers = []
+
+    def make(kind):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Type", kind)
+                self.end_headers()
+                while True:
+                    self.wfile.write(b"data: more\n\n")
+                    self.wfile.flush()
+                    time.sleep(0.005)
+
+            def log_message(self, *_):
+                pass
+
+        server = Quiet(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield make
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_of_a_stream_the_first_piece_is_read(trickle):
+    """An event stream does not end: what came first is the answer."""
+    with Client(trickle("text/event-stream; charset=utf-8")) as client:
+        assert client.request("GET", "/events").body.startswith(b"data: more")
+
+
+def test_an_answer_that_trickles_for_ever_is_left(trickle, monkeypatch):
+    """Each piece comes in time and the end never does: the whole answer has a limit of its own."""
+    monkeypatch.setattr(module, "LONGEST_ANSWER_S", 0.1)
+    with Client(trickle("text/plain")) as client, pytest.raises(TargetUnreachable, match="did not end its answer"):
+        client.request("GET", "/")

@@ -1,10 +1,14 @@
 """Plans of concurrent operations: had again from their seed, with both tenants in every round."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from capliquify_ops.configuration.system import seeded
+from capliquify_ops.isolation.concurrent_history import Ran, _judged
 from capliquify_ops.isolation.concurrent_plan import WRITES, Hold, Size, draw
+from capliquify_ops.isolation.concurrent_recording import Recording
+from capliquify_ops.isolation.probe import CannotTell
 
 PEOPLE = {"a": ("a.owner", "a.viewer"), "b": ("b.owner", "b.member")}
 SIZES = st.builds(Size, free=st.integers(0, 4), held=st.integers(1, 3), operations=st.integers(2, 12), pool=st.integers(1, 10))
@@ -35,3 +39,16 @@ def test_both_tenants_take_part_and_both_are_stalled(seed, size):
             assert all(len(one.stalled) == 1 if hold is Hold.ONE else len(one.stalled) > size.pool for one in held)
     steps = [step for one in plan for step in (*one.stalled, *one.steps)]
     assert all(step.principal.endswith(".owner") for step in steps if step.kind in WRITES)
+
+
+@pytest.mark.parametrize(("served", "says"), [({"a"}, "tenant b"), ({"b"}, "tenant a"), (set(), "tenant a")])
+def test_a_plan_of_which_one_tenant_was_not_served_tells_nothing(served, says):
+    """Two tenants that were never both served cannot have been mixed: that is no pass."""
+    with pytest.raises(CannotTell, match=says):
+        list(_judged(None, 7, (), Ran(Recording(None, served=served), (), ()), frozenset()))
+
+
+def test_a_plan_of_which_both_were_served_is_told():
+    """And one that did serve both has its row, without a problem."""
+    [probe] = _judged(None, 7, (), Ran(Recording(None, served={"a", "b"}), (), ()), frozenset())
+    assert (probe.problem, probe.untried) == ("", "")

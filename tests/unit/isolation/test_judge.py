@@ -131,3 +131,12 @@ def test_whatever_was_seen(probes):
         assert {probe.needs for probe in probes if probe.needs} <= controls
         assert any(not probe.is_control for probe in probes)
     assert judge(probes, CONTROL, found.subject, found.evidence) == found
+
+
+def test_a_proof_hides_no_other_violation():
+    """Beside a foreign secret the answers against the contract are told too; the grade stays that of the secret."""
+    secret = Probe("listed", "GET /z as a.owner", SUCCESS, 200, foreign=(SEEN,), story=("b wrote at +0.0 ms",))
+    found = verdict(OWN, dataclasses.replace(REFUSAL, status=200, code=""), secret)
+    assert (found.outcome, found.grade, found.measured["violations"]) == (Outcome.FAILING, Grade.PROOF, 2)
+    told = found.witness.lines
+    assert [line.strip().partition(":")[0] for line in told] == ["listed", "b wrote at +0.0 ms", "own", "foreign"]
