@@ -25,9 +25,10 @@ $(READY): requirements.lock pyproject.toml
 readiness: $(READY) ## measure the embedded stack and write the sign-off report
 	@$(BIN)/capliquify-ops readiness --target embedded --measured-only
 
+# Three on two cores: a test waits for a stack or a server as long as it computes.
 test: $(READY) system ## the project's own tests
 	@base=$$(sh tools/scratch-folder) && trap 'rm -rf "$$base"' EXIT && trap 'exit 130' INT TERM HUP && \
-	  TMPDIR="$$base" $(BIN)/python -m pytest tests --numprocesses 2 --dist loadgroup --basetemp "$$base/pytest" -r sfE
+	  TMPDIR="$$base" $(BIN)/python -m pytest tests --numprocesses 3 --dist loadgroup --basetemp "$$base/pytest" -r sfE
 
 system:
 	@sh tools/system-packages chromium pgbouncer
