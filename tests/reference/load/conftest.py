@@ -96,10 +96,12 @@ class Server:
         """Stop listening and drop every connection: what a killed service looks like."""
 
         async def down() -> None:
-            self._listening.close()
             deadline = time.monotonic() + 5
-            # Connections just accepted are still being made by tasks; aborted ones are closed by the loop's next turns.
-            while (self.connections or len(asyncio.all_tasks()) > 1) and time.monotonic() < deadline:
+            # A task makes each accepted connection, and fails with its socket open when the server closes before it ran.
+            while len(asyncio.all_tasks()) > 1 and time.monotonic() < deadline:
+                await asyncio.sleep(0)
+            self._listening.close()
+            while self.connections and time.monotonic() < deadline:
                 for transport in list(self.connections):
                     transport.abort()
                 await asyncio.sleep(0.001)
