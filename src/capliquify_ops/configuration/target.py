@@ -45,7 +45,7 @@ class Target:
     """One system under measurement. Absent URLs mean that what needs them is not run.
 
     `missing` says which secrets of the configuration are not here: such a target cannot be chosen, others can. `log_files`
-    are where the service writes its logs, if they can be read from here.
+    are where the service writes its logs, `mail_folder` where a test mail sink keeps its messages, if they can be read from here.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Target:
     integrations: Mapping[str, Integration] = field(default_factory=lambda: MappingProxyType({}))
     missing: tuple[str, ...] = ()
     log_files: tuple[Path, ...] = ()
+    mail_folder: Path | None = None
 
     def require_complete(self) -> "Target":
         """Return the target itself. Raises ConfigurationInvalid where a secret that its configuration names is not here."""

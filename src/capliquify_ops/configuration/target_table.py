@@ -16,7 +16,8 @@ from capliquify_ops.model.roles import Roles
 
 _SECRETS = ("database_url", "operator_url")
 _KNOWN = frozenset(
-    {"class", "app_role", "base_url", "profile", "prometheus_url", "pooled", "identity", "roles", "integrations", "log_files"}
+    {"class", "app_role", "base_url", "profile", "prometheus_url", "pooled", "identity", "roles", "integrations"}
+    | {"log_files", "mail_folder"}
     | spellings(_SECRETS)
 )
 
@@ -40,10 +41,11 @@ def parse_target(name: str, row: object, *, where: str, folder: Path, env: Mappi
         prometheus_url=_http(_text(row, "prometheus_url", at), f"{at}.prometheus_url"),
         pooled=_flag(row, "pooled", at),
         roles=_roles(row, at),
-        identity=parse_identity(row.get("identity", {}), f"{at}.identity", folder),
+        identity=parse_identity(row.get("identity", {}), f"{at}.identity", folder, env),
         integrations=parse_integrations(row.get("integrations", {}), f"{at}.integrations", folder, env, _http),
         missing=tuple(filter(None, (no_database, no_operator))),
         log_files=_files(row, "log_files", at, folder),
+        mail_folder=folder / mail if (mail := _text(row, "mail_folder", at)) else None,
     )
 
 

@@ -1,12 +1,14 @@
 """A client for one base address. It never follows a redirect: an answer from another host is not the target's."""
 
 import json
+import re
 import ssl
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -20,6 +22,7 @@ TIMEOUT_S = 10.0
 MOST_BYTES = 16 * 1024 * 1024
 """More than this of one answer is not read: a misbehaving target must not fill our memory."""
 
+_HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_-]{1,63})*")
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 Json = object
 
@@ -56,6 +59,13 @@ def trusted() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
+def other_name(base_url: str, headers: Mapping[str, str]) -> str:
+    """Return the host that a TLS connection is opened for where a request names another one than the address, else ""."""
+    parts = urlsplit(base_url)
+    name = headers.get("Host", "").partition(":")[0].lower()
+    return name if parts.scheme == "https" and name != parts.hostname and _HOST_NAME.fullmatch(name) else ""
+
+
 class Client:
     """Requests to one base address, safe to use from several threads."""
 
@@ -70,15 +80,20 @@ class Client:
     ) -> None:
         self.base_url = base_url
         self._monotonic = monotonic
-        self._client = httpx.Client(
+        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+        self._new = partial(
+            httpx.Client,
             base_url=base_url,
             headers=dict(headers or {}),
             timeout=timeout_s,
             follow_redirects=False,
             trust_env=False,
             verify=trusted(),
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            limits=limits,
         )
+        self._client = self._new()
+        self._by_host: dict[str, httpx.Client] = {}
+        self._lock = threading.Lock()
 
     def request(
         self,
@@ -119,12 +134,22 @@ class Client:
 
     def _sent(self, request: httpx.Request) -> httpx.Response:
         """Send a request, a reading one again where the server closed a kept connection at that moment (RFC 9110, 9.2.2)."""
+        client = self._client_for(request)
         try:
-            return self._client.send(request, stream=True)
+            return client.send(request, stream=True)
         except httpx.RemoteProtocolError:
             if request.method not in _REPEATABLE:
                 raise
-            return self._client.send(request, stream=True)
+            return client.send(request, stream=True)
+
+    def _client_for(self, request: httpx.Request) -> httpx.Client:
+        """Return the client for a request's Host; over TLS each host but our own has its connections, opened in its name."""
+        name = other_name(self.base_url, request.headers)
+        if not name:
+            return self._client
+        request.extensions = {**request.extensions, "sni_hostname": name}
+        with self._lock:
+            return self._by_host.setdefault(name, self._by_host.get(name) or self._new())
 
     def _read(self, answer: httpx.Response, method: str, path: str) -> bytes:
         body, end = bytearray(), self._monotonic() + LONGEST_ANSWER_S
@@ -174,7 +199,8 @@ class Client:
 
     def close(self) -> None:
         """Close all connections."""
-        self._client.close()
+        for client in (self._client, *self._by_host.values()):
+            client.close()
 
     def __enter__(self) -> Self:
         return self

@@ -10,7 +10,7 @@ from multiprocessing.connection import wait
 from typing import Self
 from urllib.parse import urlsplit
 
-from capliquify_ops.http_client.client import MOST_BYTES, TIMEOUT_S, Json, Response, trusted
+from capliquify_ops.http_client.client import MOST_BYTES, TIMEOUT_S, Json, Response, other_name, trusted
 from capliquify_ops.model.errors import TargetUnreachable
 
 SMALL_BUFFER = 4096
@@ -45,6 +45,7 @@ class Wire:
         self._answer: http.client.HTTPResponse | None = None
         self._first = b""
         self._started = monotonic()
+        self._host = other_name(base_url, headers) or urlsplit(base_url).hostname
         self._socket = self._connected(timeout_s, is_slow=is_slow)
 
     def _connected(self, timeout_s: float, *, is_slow: bool) -> socket.socket:
@@ -55,7 +56,7 @@ class Wire:
             found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if is_slow:
                 found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
-            return trusted().wrap_socket(found, server_hostname=parts.hostname) if parts.scheme == "https" else found
+            return trusted().wrap_socket(found, server_hostname=self._host) if parts.scheme == "https" else found
         except OSError as error:
             raise self._unreachable(error) from None
 

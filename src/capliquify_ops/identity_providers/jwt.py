@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import jwt
 
+from capliquify_ops.identity_providers.tampering import tampered
 from capliquify_ops.model.errors import ConfigurationInvalid
 from capliquify_ops.model.protocols import Clock, TokenRequest, TokenVariant
 
@@ -50,11 +51,4 @@ class JwtTokens:
             token = jwt.encode({**claims, **times, **over}, self._key, algorithm=self._algorithm, headers=self._headers)
         except (jwt.PyJWTError, ValueError, NotImplementedError, TypeError):
             raise ConfigurationInvalid(f"identity.key_file holds no usable {self._algorithm} key.") from None
-        return _tampered(token) if request.variant is TokenVariant.TAMPERED else token
-
-
-def _tampered(token: str) -> str:
-    """Change the payload and keep the signature: swap two different neighbouring characters of the payload."""
-    head, payload, signature = token.split(".")
-    at = next(i for i in range(8, len(payload) - 1) if payload[i] != payload[i + 1])
-    return ".".join((head, payload[:at] + payload[at + 1] + payload[at] + payload[at + 2 :], signature))
+        return tampered(token) if request.variant is TokenVariant.TAMPERED else token

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from capliquify_ops.configuration import Identity
 from capliquify_ops.configuration.secret_file import read_secret_file
+from capliquify_ops.identity_providers.clerk import ClerkTokens
 from capliquify_ops.identity_providers.command import CommandTokens
 from capliquify_ops.identity_providers.static import StaticTokens
 from capliquify_ops.model.errors import ConfigurationInvalid
@@ -26,12 +27,15 @@ def token_source(identity: Identity, clock: Clock) -> TokenSource:
 
             key = read_secret_file(Path(str(options.get("key_file", ""))), "identity.key_file")
             return JwtTokens(key, options, clock)
+        case "clerk":
+            return ClerkTokens(options, clock)
         case "":
             raise ConfigurationInvalid(
-                "The target has no [identity], so no tokens can be had.", hint='Set provider = "command", "static" or "jwt".'
+                "The target has no [identity], so no tokens can be had.",
+                hint='Set provider = "clerk", "command", "static" or "jwt".',
             )
         case other:
             raise ConfigurationInvalid(
-                f"The identity provider {other!r} is not in this version.",
-                hint='Use provider = "command".',
+                f"The identity provider {other!r} is unknown.",
+                hint='Use provider = "clerk", "command", "static" or "jwt".',
             )

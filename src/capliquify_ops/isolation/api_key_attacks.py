@@ -7,7 +7,7 @@ from capliquify_ops.isolation.exchange import Call, Exchange, objects
 from capliquify_ops.isolation.made_objects import Made, id_routes, make, thing_of
 from capliquify_ops.isolation.object_matrix_lists import ANSWERED, NOT_LISTS
 from capliquify_ops.isolation.probe import REFUSED, SUCCESS, CannotTell, Probes, noted, untried
-from capliquify_ops.isolation.routes import OTHER, PAGE, lacks_own
+from capliquify_ops.isolation.routes import OTHER, PAGE, lacks_own, own_page
 from capliquify_ops.isolation.tenant_carriers import everywhere, values
 from capliquify_ops.isolation.world_model import World
 
@@ -38,7 +38,7 @@ def _key(world: World, key: str, route: Route) -> Probes:
         return
     yield from _elsewhere(world, key, made, "never used before")
     control = f"the key of {key} reads own rows"
-    answer = _ask(world, key, made, world.planting_route().path + PAGE)
+    answer = _ask(world, key, made, own_page(world, f"{key}.owner"))
     yield answer.probe(control, SUCCESS, problem=lacks_own(world, f"{key}.owner", answer), is_control=True)
     for one in [one for one in world.lists() if one.surface not in NOT_LISTS]:
         answer = _ask(world, key, made, one.path)

@@ -31,7 +31,7 @@ class _Logs:
 
 
 def sensitive_operations(world: World) -> Probes:
-    """SEC-014: role change, deletion, sign-out, refused access and failed logins, each with actor and action; nothing else's."""
+    """SEC-014: each kind of sensitive operation, refused access and failed login, with actor and action; nothing else's."""
     for key in ("a", "b"):
         yield reads_own(world, f"{key}.owner")
     if not world.profile.surface("audit_log"):
@@ -40,16 +40,22 @@ def sensitive_operations(world: World) -> Probes:
             hint='Add [routes.audit_logs] with surface = "audit_log".',
         )
     before = {key: _log(world, f"{key}.owner") for key in ("a", "b")}
-    done: list[Event] = []
-    for event in events(world):
-        if isinstance(event, Probe):
-            yield event
-        else:
-            done.append(event)
+    made = list(events(world))
+    done = [one for one in made if isinstance(one, Event)]
+    yield from _not_made([one for one in made if isinstance(one, Probe)])
     logs = _awaited(world, before, done)
     yield from _written(done, logs)
     yield from _apart(world, done, logs)
     yield reads_own(world, "a.owner")
+
+
+def _not_made(rows: Sequence[Probe]) -> Probes:
+    """One row names all kinds of events that this service does not have, another one those that could not be made."""
+    for is_optional in (True, False):
+        named = [f"{row.name} ({row.untried.rstrip('.')})" for row in rows if row.is_optional is is_optional]
+        if named:
+            name = "events that there are none of" if is_optional else "events that could not be made"
+            yield untried(name, ", ".join(named), is_optional=is_optional)
 
 
 def _log(world: World, who: str) -> Log:
@@ -115,8 +121,6 @@ def _written(done: Sequence[Event], logs: _Logs) -> Probes:
     for event in done:
         problem = "" if event.name in matched else f"no entry of the tenant's log {event.says}"
         yield noted(event.name, problem, request=event.request, needs="a.owner reads own rows")
-    if not done:
-        yield untried("the events", "none of them could be made")
 
 
 def _apart(world: World, done: Sequence[Event], logs: _Logs) -> Probes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from capliquify_ops.isolation.exchange import Call, Exchange, objects
 from capliquify_ops.isolation.people import Person
 from capliquify_ops.isolation.probe import CannotTell, Probe, untried
-from capliquify_ops.isolation.routes import user_row_id
+from capliquify_ops.isolation.routes import NO_HEADER, has_feature, has_header, user_row_id
 from capliquify_ops.isolation.world_model import World
 
 REMOVED = {"api_keys": "api_key", "invitations": "invitation"}
@@ -33,9 +33,28 @@ Events = Iterator[Event | Probe]
 
 
 def events(world: World) -> Events:
-    """Make every event that this service has, and yield it; a row says which it lacks. Raises CannotTell."""
-    for happen in (_role_change, _deletion, _made, _sign_out, _refused, _stranger, _failed_login):
-        yield from happen(world)
+    """Make an event of every kind, and yield it, or a row that says why not. Raises CannotTell.
+
+    The row is optional where the service has no such thing, by its profile, or the identity provider does not help.
+    """
+    kinds = {
+        "a role change": _role_change, "a deletion": _deletion, "keys and invitations": _made, "a sign-out": _sign_out,
+        "a refused write": _refused, "a stranger": _stranger, "a failed login": _failed_login,
+    }  # fmt: skip
+    for kind, happen in kinds.items():
+        try:
+            yield from happen(world)
+        except CannotTell as error:
+            yield untried(kind, str(error))
+
+
+def _lacks(world: World, name: str, *surfaces: str) -> Probe | None:
+    """Return the row that says which surface the profile declares absent, None where it has them all.
+
+    Raises CannotTell where it neither has nor declares one.
+    """
+    absent = [one for one in surfaces if not world.surface(one)]
+    return untried(name, world.profile.not_applicable[absent[0]], is_optional=True) if absent else None
 
 
 def _names(world: World, person: Person) -> frozenset[str]:
@@ -50,16 +69,19 @@ def _done(world: World, name: str, answer: Exchange, *about: str) -> Event | Pro
     """Return the event of a successful operation."""
     who = answer.call.who
     if not answer.is_success or who is None:
-        return untried(name, f"{answer.call.line()} was answered {answer.status} {answer.code}".rstrip(), is_optional=True)
+        return untried(name, f"{answer.call.line()} was answered {answer.status} {answer.code}".rstrip())
     named = (_names(world, who), *(frozenset({one}) for one in about))
     return Event(name, answer.call.line(), named, f"names {who.name} and what was done", (world.caller.wallet.token(who),))
 
 
 def _role_change(world: World) -> Events:
-    if not {"user", "users"} <= world.profile.routes.keys():
-        yield untried("a role change", "the profile names no routes of users", is_optional=True)
+    if lacking := _lacks(world, "a role change", "users", "user"):
+        yield lacking
         return
     route, who = world.route("user"), "a.viewer"
+    if "PATCH" not in route.methods:
+        yield untried("a role change", f"{route.path} takes no PATCH", is_optional=True)
+        return
     row = user_row_id(world, "a.owner", who)
     for role in ("member", "viewer"):
         call = Call(
@@ -74,16 +96,27 @@ def _role_change(world: World) -> Events:
 
 
 def _deletion(world: World) -> Events:
-    plant = world.plant("a", world.planting_route())
-    world.plants.remove(plant)
-    answer = world.send(Call("DELETE", plant.path, world.person("a.admin")))
-    yield _done(world, f"a.admin deletes {plant.route}", answer, plant.id)
+    main = world.planting_route()
+    item = world.item_of(main)
+    if item is None or "DELETE" not in item.methods:
+        yield untried("a deletion", f"no route deletes a row of {main.path}", is_optional=True)
+        return
+    plant = world.plant("a", main)
+    who = "a.owner" if item.delete_role == "owner" else "a.admin"
+    answer = world.send(Call("DELETE", plant.path, world.person(who)))
+    if answer.is_success:
+        world.plants.remove(plant)
+    else:
+        world.uproot([plant])
+    yield _done(world, f"{who} deletes {plant.route}", answer, plant.id)
 
 
 def _made(world: World) -> Events:
     """What is made on sensitive surfaces, and removed again."""
     for surface, removal in REMOVED.items():
-        for route in [one for one in world.profile.surface(surface) if "POST" in one.methods and one.fields]:
+        if lacking := _lacks(world, surface, surface):
+            yield lacking
+        for route in [one for one in world.profile.surface(surface) if "POST" in one.methods and has_feature(world, "a", one)]:
             content, _ = world.draft("a", route, f"audited {route.name}")
             answer = world.send(Call("POST", route.path, world.person("a.owner"), json=content))
             made = next(objects(answer.data), None)
@@ -94,9 +127,12 @@ def _made(world: World) -> Events:
 
 
 def _sign_out(world: World) -> Events:
-    person = world.person("a.member")
+    if lacking := _lacks(world, "a sign-out", "sign_out"):
+        yield lacking
+        return
+    person, route = world.person("a.member"), world.route("sign_out")
     try:
-        route, token = world.route("sign_out"), world.caller.wallet.another_session(person)
+        token = world.caller.wallet.another_session(person)
     except CannotTell as error:
         yield untried("a sign-out", str(error), is_optional=True)
         return
@@ -118,6 +154,9 @@ def _refused(world: World) -> Events:
 
 def _stranger(world: World) -> Events:
     """Somebody of another tenant who asks for this one."""
+    if not has_header(world):
+        yield untried("a stranger", NO_HEADER, is_optional=True)
+        return
     organization = world.tenant("a").organization_id
     answer = world.send(Call("GET", world.planting_route().path, world.person("b.owner"), organization=organization))
     yield _turned_away("b.owner is refused as no member", answer, (), "tells of the attempt", strange=_owner(world))
@@ -147,5 +186,5 @@ def _turned_away(
     strange: frozenset[str] = frozenset(),
 ) -> Event | Probe:
     if answer.status not in {401, 403, 404}:
-        return untried(name, f"{answer.call.line()} was answered {answer.status}, so nobody was refused", is_optional=True)
+        return untried(name, f"{answer.call.line()} was answered {answer.status}, so nobody was refused")
     return Event(name, answer.call.line(), named, says, tokens, strange)

@@ -5,10 +5,10 @@ row to row), `email` (an address that a canary names), `number`, `integer`, `dat
 route); anything else is sent as it is.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
 
 from capliquify_ops.configuration import Route
+from capliquify_ops.isolation.canary import code_for
 
 A_DATE = "2026-01-15"
 UNUSABLE: tuple[object, ...] = ({}, {"sku": None}, [], {"unit_price": "many"})
@@ -40,11 +40,10 @@ def _value(kind: object, text: str, amount: int, reference: Callable[[str], str]
         return kind
     if kind.startswith("@"):
         return reference(kind[1:])
-    unique = hashlib.sha256(text.encode()).hexdigest()[:16]
     known: dict[str, object] = {
         "text": f"Audit {text}",
-        "unique": f"audit-{unique}",
-        "email": f"{text if text.isalnum() else unique}@example.com",
+        "unique": code_for(text),
+        "email": f"{text if text.isalnum() else code_for(text)}@example.com",
         "number": amount,
         "integer": 1,
         "date": A_DATE,

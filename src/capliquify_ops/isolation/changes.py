@@ -69,6 +69,12 @@ def role_changed(target: Target, tenant: str, user: str, role: str) -> Iterator[
             _set_role(owner, about | {"role": before})
 
 
+def give_role(target: Target, tenant: str, user: str, role: str) -> None:
+    """Give somebody a role in a throwaway tenant for good. Raises CannotTell where the tenant has no such user."""
+    with owner_session(target, "audit role") as owner:
+        _set_role(owner, {"id": tenant, "user": user, "role": role})
+
+
 def add_metric(target: Target, schema: str, cash: int) -> str:
     """Give a throwaway tenant a row of working-capital figures, which no route makes, and return its id."""
     with owner_session(target, "audit figures") as owner, owner.session.transaction(), as_owner(owner.session, target.roles):

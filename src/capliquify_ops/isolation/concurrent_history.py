@@ -12,6 +12,7 @@ from capliquify_ops.isolation.exchange import Call
 from capliquify_ops.isolation.history import check
 from capliquify_ops.isolation.history_model import SHARED, Anomaly, Operation, Result
 from capliquify_ops.isolation.history_witness import lines
+from capliquify_ops.isolation.parts import part
 from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probe, Probes, noted, untried
 from capliquify_ops.isolation.removal import remove_holding
 from capliquify_ops.isolation.routes import OTHER, planted_list, reads_own
@@ -50,6 +51,13 @@ def concurrent(world: World) -> Probes:
     """ISO-04: plans of concurrent operations, some behind a held lock, leave a history that two separate services could have."""
     for key in ("a", "b"):
         yield reads_own(world, f"{key}.owner")
+    yield from part(world, "plans", _plans(world))
+    yield from part(world, "serialised", serialised(world))
+    for key in ("a", "b"):
+        yield reads_own(world, f"{key}.owner")
+
+
+def _plans(world: World) -> Probes:
     people = {key: [who for name in names if (who := f"{key}.{name}") in world.people] for key, names in _PEOPLE.items()}
     usual = frozenset(_usual(world, [who for names in people.values() for who in names]))
     late_s = _late(world)
@@ -60,9 +68,6 @@ def concurrent(world: World) -> Probes:
         yield from _judged(world, seed, plan, ran, usual)
         if ran.is_wrong:
             break
-    yield from serialised(world)
-    for key in ("a", "b"):
-        yield reads_own(world, f"{key}.owner")
 
 
 def _usual(world: World, people: Sequence[str]) -> list[tuple[str, str]]:

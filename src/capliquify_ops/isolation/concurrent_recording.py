@@ -7,12 +7,11 @@ from capliquify_ops.isolation.canary import Canary
 from capliquify_ops.isolation.concurrent_plan import Step
 from capliquify_ops.isolation.exchange import Call, Exchange, objects
 from capliquify_ops.isolation.history_model import Operation, Result
+from capliquify_ops.isolation.paging import SHORTEST_PAGE
 from capliquify_ops.isolation.probe_sweep import WANTED
 from capliquify_ops.isolation.routes import PAGE
 from capliquify_ops.isolation.world_model import World
 
-SHORTEST_PAGE = 20
-"""A list of as many rows may have more than it shows."""
 _TOO_MANY, _SERVER_ERROR = 429, 500
 
 

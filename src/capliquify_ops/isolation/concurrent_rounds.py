@@ -27,16 +27,22 @@ _Flying = list[tuple[Sent, Wire]]
 
 
 def run_round(recording: Recording, planned: Round, where: str) -> None:
-    """Send a round and record its answers. Raises CannotTell where a held lock cannot be had, or stalls nothing."""
+    """Send a round and record its answers. Raises CannotTell where a held lock cannot be had, or stalls nothing.
+
+    What was sent by then is recorded all the same: a row that it changed or deleted would else count as lost.
+    """
+    released: _Flying = []
     with ExitStack() as opened:
         first = _prepared(recording, planned.stalled, opened)
         rest = _prepared(recording, planned.steps, opened)
-        if planned.hold is Hold.NOTHING:
-            rest = _release(recording.world, rest)
-        else:
-            first, rest = _stalled(recording.world, planned, first, rest)
-        for sent, wire in first + rest:
-            recording.answered(sent, _answer(recording.world, sent, wire), recording.world.clock.monotonic(), where)
+        try:
+            if planned.hold is Hold.NOTHING:
+                _release(recording.world, rest, released)
+            else:
+                _stalled(recording.world, planned, (first, rest), released)
+        finally:
+            for sent, wire in released:
+                recording.answered(sent, _answer(recording.world, sent, wire), recording.world.clock.monotonic(), where)
 
 
 def _prepared(recording: Recording, steps: Sequence[Step], opened: ExitStack) -> _Flying:
@@ -50,26 +56,24 @@ def _prepared(recording: Recording, steps: Sequence[Step], opened: ExitStack) ->
     return flying
 
 
-def _release(world: World, flying: _Flying) -> _Flying:
-    """Send what is left of each request, one right after the other; return them with their start."""
-    started = []
+def _release(world: World, flying: _Flying, released: _Flying) -> None:
+    """Send what is left of each request, one right after the other; add them with their start to what was released."""
     for sent, wire in flying:
-        started.append((dataclasses.replace(sent, start=world.clock.monotonic()), wire))
+        released.append((dataclasses.replace(sent, start=world.clock.monotonic()), wire))
         wire.send()
-    return started
 
 
-def _stalled(world: World, planned: Round, first: _Flying, rest: _Flying) -> tuple[_Flying, _Flying]:
+def _stalled(world: World, planned: Round, flying: tuple[_Flying, _Flying], released: _Flying) -> None:
     """Hold the table; send those to stall, and when they do the others; let go when the service has taken these up."""
     table, schema = world.planting_route().table, world.tenant(planned.held).schema_name
     with blocked_table(world.target, schema, table) as lock:
-        first = _release(world, first)
+        first, rest = flying
+        _release(world, first, released)
         _await_stall(world, lock, planned)
-        rest = _release(world, rest)
+        _release(world, rest, released)
         free = [wire for sent, wire in rest if sent.step.tenant != planned.held] if planned.hold is Hold.ONE else []
         _taken_up(world, free)
         lock.release()
-    return first, rest
 
 
 def _await_stall(world: World, lock: Lock, planned: Round) -> None:

@@ -4,9 +4,11 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from capliquify_ops.isolation import overload
 from capliquify_ops.isolation.canary import Canary
-from capliquify_ops.isolation.exchange import UNWELL, Call, Exchange, objects
-from capliquify_ops.isolation.probe import SUCCESS, Probes, noted, untried
+from capliquify_ops.isolation.exchange import Call, Exchange, objects
+from capliquify_ops.isolation.paging import SHORTEST_PAGE, pages, rows_of
+from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probes, noted, untried
 from capliquify_ops.isolation.removal import remove_holding
 from capliquify_ops.isolation.routes import PAGE
 from capliquify_ops.isolation.world_model import Plant, World
@@ -41,13 +43,13 @@ def _burst(world: World, name: str) -> Probes:
     made: dict[Canary, Plant] = {}
     try:
         for (_, canary), answer in zip(drafts, sent, strict=True):
-            if answer.status in UNWELL:
-                yield untried(f"{name}: {canary.tenant}.owner", f"it was answered {answer.status}", is_optional=True)
+            if row := overload.excused(world, f"{name}: {canary.tenant}.owner", answer):
+                yield row
                 continue
             yield answer.probe(f"{name}: {canary.tenant}.owner", SUCCESS, needs=f"{canary.tenant}.owner reads own rows")
-            row = next(objects(answer.data), None) if answer.is_success else None
-            if row is not None:
-                made[canary] = world.remember(canary.tenant, route, str(row["id"]), None)
+            new = next(objects(answer.data), None) if answer.is_success else None
+            if new is not None:
+                made[canary] = world.remember(canary.tenant, route, str(new["id"]), None)
         for key in ("a", "b"):
             yield from _afterwards(world, name, key, [canary for canary in made if canary.tenant == key])
     finally:
@@ -60,12 +62,32 @@ def _afterwards(world: World, name: str, key: str, kept: Sequence[Canary]) -> Pr
     if not kept:
         yield untried(f"{name}: tenant {key}", "none of its writes was acknowledged")
     needs = f"{key}.owner reads own rows"
-    for _ in range(LOOKS):
-        answer = world.get(f"{key}.owner", world.planting_route().path + PAGE)
-        lost = [canary for canary in kept if canary.label not in answer.own] if answer.is_success else []
-        if not lost or answer.foreign:
-            break
-        world.caller.pause(LAG_S / LOOKS)
+    try:
+        for _ in range(LOOKS):
+            answer, lost = _looked_for(world, f"{key}.owner", kept)
+            if not lost or answer.foreign:
+                break
+            world.caller.pause(max(LAG_S, world.profile.cache_bound_s) / LOOKS)
+    except CannotTell as error:
+        yield untried(f"{name}: rows of {key} afterwards", str(error))
+        return
     yield answer.probe(f"{name}: the list of {key} afterwards", SUCCESS, needs=needs)
     problem = f"{len(lost)} of {len(kept)} acknowledged rows are not in the list" if lost else ""
     yield noted(f"{name}: rows of {key} afterwards", problem, request=answer.call.line(), needs=needs)
+
+
+def _looked_for(world: World, who: str, wanted: Sequence[Canary]) -> tuple[Exchange, list[Canary]]:
+    """Read a list until it has shown the wanted secrets, one of another tenant, or its end; return the last page, and which lack.
+
+    Raises CannotTell where the list cannot be read to its end.
+    """
+    path = world.planting_route().path
+    answer = world.get(who, path + PAGE)
+    lost = [one for one in wanted if one.label not in answer.own] if answer.is_success else []
+    if not lost or answer.foreign or len(rows_of(answer.data)) < SHORTEST_PAGE:
+        return answer, lost
+    for answer in pages(world, who, path):
+        lost = [one for one in lost if one.label not in answer.own]
+        if not lost or answer.foreign:
+            break
+    return answer, lost

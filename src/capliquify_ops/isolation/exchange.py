@@ -8,12 +8,14 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 from capliquify_ops.http_client import Client, Repeater, Response, Wire
+from capliquify_ops.isolation.addressing import FORM, Addressing
 from capliquify_ops.isolation.canary import Canary
+from capliquify_ops.isolation.documents import document_of
 from capliquify_ops.isolation.pace import Pace
 from capliquify_ops.isolation.people import Person, Wallet
 from capliquify_ops.isolation.probe import CannotTell, Expectation, Probe
 from capliquify_ops.isolation.sensor import Sighting, sightings
-from capliquify_ops.model.errors import IntegrationFailed, TargetUnreachable
+from capliquify_ops.model.errors import TargetUnreachable
 
 RUN_HEADER = "X-Audit-Run"
 READS = frozenset({"GET", "HEAD"})
@@ -84,16 +86,13 @@ class Exchange:
 
     @property
     def is_success(self) -> bool:
-        """Whether it was answered 2xx with JSON: a page of HTML with status 200 is no success of an API."""
+        """Whether it was answered 2xx with a document: a page of HTML with status 200 is no success of an API."""
         return self.status // 100 == 2 and (self.status == 204 or self.document is not None)  # noqa: PLR2004 -- 2xx, No Content
 
     @property
     def document(self) -> object:
-        """The body as JSON, None where it is something else."""
-        try:
-            return self.response.json()
-        except IntegrationFailed:
-            return None
+        """What the body says in JSON, XML or CSV, None where it is something else."""
+        return document_of(self.response.body, self.response.headers.get("content-type", ""))
 
     @property
     def data(self) -> object:
@@ -129,13 +128,13 @@ class Caller:
     """Sends the requests of an audit: at its pace, marked with its run, each answer looked through."""
 
     def __init__(
-        self, client: Client, wallet: Wallet, pace: Pace, organization_header: str, run: str, *, sleep: Callable[[float], None]
+        self, client: Client, wallet: Wallet, pace: Pace, addressing: Addressing, run: str, *, sleep: Callable[[float], None]
     ) -> None:
         self.client = client
         self.wallet = wallet
         self.canaries: list[Canary] = []
         self._pace = pace
-        self._organization_header = organization_header
+        self.addressing = addressing
         self._run = run
         self._sleep = sleep
         self._spent: set[str] = set()
@@ -161,12 +160,14 @@ class Caller:
 
     def repeater(self, call: Call) -> Repeater:
         """Return what sends one read again and again, without the audit's pace and without looking its answers through."""
-        return Repeater(self.client.base_url, call.path, self._headers(call))
+        return Repeater(self.client.base_url, self._target(call), self._headers(call))
 
     def listen(self, call: Call, is_enough: Callable[[bytes], bool], seconds: float) -> Exchange:
         """Read a stream until `is_enough(body)` or so many seconds are over, and look through what came by then."""
         self._admit(call)
-        return self.read(call, self.client.read_until(call.path, is_enough, headers=self._headers(call), seconds=seconds))
+        return self.read(
+            call, self.client.read_until(self._target(call), is_enough, headers=self._headers(call), seconds=seconds)
+        )
 
     def pause(self, seconds: float) -> None:
         """Wait between two questions for something that takes time, such as a token's end."""
@@ -174,13 +175,21 @@ class Caller:
 
     def _request(self, call: Call) -> Response:
         """Send once; a read again when the connection was lost, since servers may close a kept one at any moment."""
-        headers = self._headers(call)
+        headers, target = self._headers(call), self._target(call)
+        json_body, content = self._body(call)
         try:
-            return self.client.request(call.method, call.path, json=call.json, content=call.content, headers=headers)
+            return self.client.request(call.method, target, json=json_body, content=content, headers=headers)
         except TargetUnreachable:
             if call.method != "GET":
                 raise
-            return self.client.request(call.method, call.path, json=call.json, content=call.content, headers=headers)
+            return self.client.request(call.method, target, json=json_body, content=content, headers=headers)
+
+    def _body(self, call: Call) -> tuple[object, bytes | None]:
+        form = self.addressing.form_of(call.json) if call.content is None else None
+        return (call.json, call.content) if form is None else (None, form)
+
+    def _target(self, call: Call) -> str:
+        return self.addressing.target(call.path, call.sent_organization())
 
     def _headers(self, call: Call) -> dict[str, str]:
         headers = {RUN_HEADER: self._run}
@@ -189,27 +198,34 @@ class Caller:
             token = self.wallet.token(call.who) if call.who else None
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        organization = call.sent_organization()
-        if organization is not None and self._organization_header:
-            headers[self._organization_header] = organization
+        headers |= self.addressing.headers(call.sent_organization())
+        if call.content is None and self.addressing.form_of(call.json) is not None:
+            headers["Content-Type"] = FORM
         return {name: sendable(value) for name, value in (headers | dict(call.headers)).items()}
 
     def wire(self, call: Call, *, is_slow: bool = False) -> Wire:
         """Return a request on a connection of its own, of which nothing is sent yet. Raises TargetUnreachable."""
         self._admit(call)
         self._pace.wait(call.who.tenant if call.who else "")
-        headers = self._headers(call)
-        return Wire(
-            self.client.base_url, call.method, call.path, headers, json_body=call.json, content=call.content, is_slow=is_slow
-        )
+        headers, (json_body, content) = self._headers(call), self._body(call)
+        where, target = self.client.base_url, self._target(call)
+        return Wire(where, call.method, target, headers, json_body=json_body, content=content, is_slow=is_slow)
 
     def read(self, call: Call, response: Response) -> Exchange:
         """Look an answer through, also one that came by another way, such as a repeater."""
         mine = call.who.tenant if call.who else ""
-        wanted = [one for one in self.canaries if one.tenant == mine or one.token not in self._spent]
-        seen = sightings(wanted, response.body, response.headers)
+        seen = self.seen_in(response.body, response.headers, mine)
         own = frozenset(one.label for one in seen if one.tenant == mine)
         return Exchange(call, response, own, tuple(one for one in seen if one.tenant != mine))
+
+    def seen_in(self, content: bytes, headers: Mapping[str, str], mine: str) -> tuple[Sighting, ...]:
+        """Return the secrets in what somebody of a tenant gets: the own ones, and others' that nobody else has sent."""
+        wanted = [one for one in self.canaries if one.tenant == mine or one.token not in self._spent]
+        return sightings(wanted, content, headers)
+
+    def is_spent(self, token: str) -> bool:
+        """Whether an address of one tenant was sent by somebody of another, so that what it is met in proves nothing."""
+        return token in self._spent
 
     def _admit(self, call: Call) -> None:
         """Refuse what may not be sent here, and note which ids it makes known. Raises CannotTell."""

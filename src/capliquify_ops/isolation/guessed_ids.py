@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from capliquify_ops.isolation import upserts
 from capliquify_ops.isolation.exchange import Call, Exchange
 from capliquify_ops.isolation.object_access import foreign_plants, foreign_user_id, victim_of
 from capliquify_ops.isolation.probe import OWN_OR_REFUSED, REFUSED, Probes, answers, noted, untried
@@ -50,10 +51,16 @@ def _compared(world: World, who: str, method: str, victim: Plant) -> Probes:
     for number in range(ROUNDS):
         first, second = _both(world, who, method, base, victim.id, number=number)
         name = f"{method} of a row of {victim.tenant}, round {number + 1}"
-        yield first.probe(name, unknown, needs=needs)
-        yield second.probe(f"{method} of an unknown row, round {number + 1}", unknown, needs=needs)
-        differing = _difference(first, second)
+        puts = [one for one in (first, second) if upserts.is_put(one)]
+        if puts == [first, second]:
+            differing = upserts.difference(first, second)
+        else:
+            yield first.probe(name, unknown, needs=needs)
+            yield second.probe(f"{method} of an unknown row, round {number + 1}", unknown, needs=needs)
+            differing = _difference(first, second)
         yield noted(f"{name}, compared with an unknown one", differing, request=first.call.line(), needs=needs)
+        if not upserts.take_back(world, *(one.call for one in puts)):
+            return
 
 
 def _users(world: World) -> Probes:
@@ -79,14 +86,13 @@ def _both(
     world: World, who: str, method: str, path: str, foreign: str, *, number: int = 0, content: object = None
 ) -> tuple[Exchange, Exchange]:
     """Ask for the foreign and an unknown id, in alternating order, since a cache may tell the first from the second."""
-    person = world.person(who)
-    if content is None and method in {"PUT", "PATCH"}:
-        content = world.draft(person.tenant, world.planting_route(), "guess")[0]
-    pair = (foreign, unknown_like(foreign, world.random(16)))
-    found = {
-        row_id: world.send(Call(method, f"{path}/{row_id}", person, json=content))
-        for row_id in (pair if number % 2 else pair[::-1])
-    }
+    person, pair = world.person(who), (foreign, unknown_like(foreign, world.random(16)))
+    is_drawn = content is None and method in {"PUT", "PATCH"}
+    found: dict[str, Exchange] = {}
+    for row_id in pair if number % 2 else pair[::-1]:
+        if is_drawn and (content is None or any(upserts.is_put(one) for one in found.values())):
+            content = world.draft(person.tenant, world.planting_route(), "guess")[0]
+        found[row_id] = world.send(Call(method, f"{path}/{row_id}", person, json=content))
     return found[pair[0]], found[pair[1]]
 
 

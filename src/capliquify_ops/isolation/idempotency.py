@@ -7,6 +7,7 @@ from typing import Self
 
 from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.bodies import body, references
+from capliquify_ops.isolation.canary import marked
 from capliquify_ops.isolation.exchange import Call, Exchange, objects
 from capliquify_ops.isolation.probe import OWN_OR_REFUSED, SUCCESS, Probes, noted, untried
 from capliquify_ops.isolation.routes import OTHER, PAGE
@@ -66,7 +67,7 @@ def _same_body(keyed: Keyed, first: str) -> Probes:
     world, path, other = keyed.world, keyed.route.path, OTHER[first]
     if references(keyed.route.fields):
         return
-    key, word = keyed.key(), f"same {keyed.key()}"
+    key, word = keyed.key(), marked(world.run, keyed.key())
     content = body(keyed.route, word, _AMOUNT, str)
     one, again = (keyed.post(first, content, key) for _ in range(2))
     control = f"{path} gives {first}.owner its stored answer again"

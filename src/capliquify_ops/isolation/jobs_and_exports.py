@@ -6,6 +6,7 @@ from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.event_streams import events
 from capliquify_ops.isolation.exports import exports
 from capliquify_ops.isolation.job_order import jobs
+from capliquify_ops.isolation.mail_apart import messages_apart
 from capliquify_ops.isolation.probe import Probes, untried
 from capliquify_ops.isolation.routes import reads_own
 from capliquify_ops.isolation.world_model import World
@@ -33,6 +34,7 @@ def jobs_and_exports(world: World) -> Probes:
             yield untried(surface, f"the service has none: {world.profile.not_applicable[surface]}", is_optional=True)
     for key in ("a", "b"):
         yield reads_own(world, f"{key}.owner")
+    yield from messages_apart(world)
 
 
 def _tried(world: World, route: Route, part: Callable[[World, Route], Probes]) -> Probes:

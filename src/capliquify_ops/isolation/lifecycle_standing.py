@@ -1,6 +1,7 @@
 """Parts of ISO-06: a suspended tenant is served nothing by any credential, a half-made one nothing of others."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from capliquify_ops.configuration import Route
@@ -13,7 +14,8 @@ from capliquify_ops.isolation.routes import BASIC_FEATURE, PAGE
 from capliquify_ops.isolation.service_tenants import as_platform, fresh_tenant
 from capliquify_ops.isolation.world_model import AuditTenant, World
 
-KEY = "m"
+KEY, BY_PLATFORM = "m", "i"
+"""Tenants of these parts: the first is suspended in the registry, and half-made; the other one the service suspends."""
 ASKED = 8
 """Times that the main list is asked before and after: each worker of the service has then most likely answered."""
 POLL_S = 0.05
@@ -28,40 +30,53 @@ class Credential:
     token: str | Usual | None = USUAL
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def ask(self, world: World, path: str) -> Exchange:
+    def ask(self, world: World, path: str, key: str = KEY) -> Exchange:
         """Read a path with it; a service that is short of something may say so."""
         organization = USUAL if self.token is USUAL else None
         shown = f" by {self.name}"
-        who = world.person(f"{KEY}.owner")
+        who = world.person(f"{key}.owner")
         return world.send(Call("GET", path, who, self.token, organization, headers=self.headers, shown=shown, may_be_busy=True))
 
 
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A tenant of its own, about to be suspended: how, what is read of it, and by which credentials."""
+
+    key: str
+    tenant: AuditTenant
+    how: str
+    reads: list[str]
+    credentials: list[Credential]
+
+
 def suspension(world: World) -> Probes:
-    """By the platform's route and by the registry's column: what was served a moment ago is refused within the bound."""
-    with fresh_tenant(world, KEY) as tenant:
-        plant = world.plant(KEY, world.planting_route())
-        reads = [plant.path, *(route.path for route in _lists(world))]
-        credentials = list(_credentials(world))
-        ways: dict[str, Callable[[], bool]] = {
-            "in the registry": lambda: _in_registry(world, tenant),
-            "by the platform": lambda: _by_platform(world, tenant, "tenant_suspension"),
-        }
-        for how, close in ways.items():
-            yield from _asked(world, credentials, reads, "before", SUCCESS)
-            if close():
-                _await_refusal(world, credentials)
-                yield from _asked(world, credentials, reads, f"suspended {how}", answers(world.profile, "suspended"))
-                _reopen(world, tenant)
+    """By the registry's column and by the platform's route: what was served a moment ago is refused within the bound."""
+    ways = {KEY: "in the registry"} | ({BY_PLATFORM: "by the platform"} if world.profile.surface("tenant_suspension") else {})
+    with ExitStack() as made:
+        about = [_about(world, key, made.enter_context(fresh_tenant(world, key)), how) for key, how in ways.items()]
+        for one in about:
+            yield from _asked(world, one, SUCCESS)
+        closed = [one for one in about if (_in_registry if one.key == KEY else _by_platform)(world, one.tenant)]
+        _await_refusal(world, closed)
+        for one in closed:
+            yield from _asked(world, one, answers(world.profile, "suspended"))
+            yield from _reopened(world, one)
 
 
-def _asked(world: World, credentials: list[Credential], reads: list[str], when: str, expected: Expectation) -> Probes:
-    for credential in credentials:
-        for path in [*reads, *reads[1:2] * ASKED]:
-            answer, control = credential.ask(world, path), f"{credential.name} reads {path} before"
+def _about(world: World, key: str, tenant: AuditTenant, how: str) -> Closed:
+    plant = world.plant(key, world.planting_route())
+    return Closed(key, tenant, how, [plant.path, *(route.path for route in _lists(world))], list(_credentials(world, key)))
+
+
+def _asked(world: World, about: Closed, expected: Expectation) -> Probes:
+    for credential in about.credentials:
+        for path in [*about.reads, *about.reads[1:2] * ASKED]:
+            answer = credential.ask(world, path, about.key)
+            control = f"{credential.name} reads {path} before it is suspended {about.how}"
             if expected is SUCCESS:
                 yield answer.probe(control, SUCCESS, is_control=True)
             else:
-                yield answer.probe(f"{credential.name} reads {path} {when}", expected, needs=control)
+                yield answer.probe(f"{credential.name} reads {path} suspended {about.how}", expected, needs=control)
 
 
 def _in_registry(world: World, tenant: AuditTenant) -> bool:
@@ -69,22 +84,20 @@ def _in_registry(world: World, tenant: AuditTenant) -> bool:
     return True
 
 
-def _credentials(world: World) -> Iterator[Credential]:
+def _credentials(world: World, key: str) -> Iterator[Credential]:
     yield Credential("a session")
     for route in world.profile.surface("api_keys"):
         if world.profile.api_key_header:
             try:
-                secret = make(world, KEY, route).secret
+                secret = make(world, key, route).secret
             except CannotTell:
                 return
             yield Credential("an API key", None, {world.profile.api_key_header: secret})
 
 
-def _by_platform(world: World, tenant: AuditTenant, surface: str) -> bool:
-    """Have the service itself suspend or resume; False where it offers no way."""
-    routes = world.profile.surface(surface)
-    if not routes:
-        return False
+def _by_platform(world: World, tenant: AuditTenant) -> bool:
+    """Have the service itself suspend; False where it does not for us."""
+    routes = world.profile.surface("tenant_suspension")
     try:
         answer = as_platform(world, routes[0].methods[0], routes[0], routes[0].path.format(id=tenant.id), json={})
     except CannotTell:
@@ -92,15 +105,22 @@ def _by_platform(world: World, tenant: AuditTenant, surface: str) -> bool:
     return answer.is_success
 
 
-def _reopen(world: World, tenant: AuditTenant) -> None:
-    set_status(world.target, tenant.id, "active")
-    _await(world, lambda: Credential("a session").ask(world, world.planting_route().path).is_success)
+def _reopened(world: World, about: Closed) -> Probes:
+    """What is no longer suspended is served again within the bound."""
+    set_status(world.target, about.tenant.id, "active")
+    read = Credential("a session")
+    _await(world, lambda: read.ask(world, about.reads[1], about.key).is_success)
+    name = f"a session reads {about.reads[1]} after it was suspended {about.how}"
+    yield read.ask(world, about.reads[1], about.key).probe(name, SUCCESS, is_control=True)
 
 
-def _await_refusal(world: World, credentials: list[Credential]) -> None:
-    """A documented delay is no fault: ask until the change holds, or the profile's bound is over."""
+def _await_refusal(world: World, closed: list[Closed]) -> None:
+    """A documented delay is no fault: ask until the change holds for all, or the profile's bound is over."""
     path = world.planting_route().path
-    _await(world, lambda: not any(credential.ask(world, path).is_success for credential in credentials))
+    _await(
+        world,
+        lambda: not any(credential.ask(world, path, one.key).is_success for one in closed for credential in one.credentials),
+    )
 
 
 def _await(world: World, holds: Callable[[], bool]) -> None:

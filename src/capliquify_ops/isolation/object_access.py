@@ -1,8 +1,12 @@
 """INT-18 and SEC-001: one tenant's valid credentials against everything that belongs to another."""
 
+from functools import partial
+
 from capliquify_ops.configuration import Route
+from capliquify_ops.isolation import upserts
 from capliquify_ops.isolation.bodies import references
 from capliquify_ops.isolation.exchange import Call, objects
+from capliquify_ops.isolation.paging import pages
 from capliquify_ops.isolation.probe import (
     NO_SUCCESS,
     OWN_OR_REFUSED,
@@ -18,15 +22,12 @@ from capliquify_ops.isolation.refused_writes import Wrong, clean, refused_writes
 from capliquify_ops.isolation.routes import (
     NO_HEADER,
     OTHER,
-    PAGE,
     has_header,
     has_row_with,
-    if_unknown_succeeds,
     is_as_it_was,
     reads_item,
     reads_own,
     row_of,
-    shown,
     user_row_id,
 )
 from capliquify_ops.isolation.world_model import GUESSABLE_LENGTH, Plant, World
@@ -107,13 +108,18 @@ def _items(world: World, key: str) -> Probes:
         with world.temporary(victim_of(world, key, route)) as victim:
             yield (seen := reads_item(world, victim))
             before = row_of(world, victim)
-            content = None if method in {"GET", "HEAD", "DELETE"} else world.draft(key, route, "takeover")[0]
+            content = None if method in {"GET", "HEAD", "DELETE"} else _takeover(world, key, route)
             answer = world.send(Call(method, victim.path, world.person(who), json=content))
-            expected = if_unknown_succeeds(world, answer, victim.id, REFUSED)
-            yield answer.probe(f"{who} {method} on a {route.name} row of {victim.tenant}", expected, needs=needs)
             what = f"the row of {victim.tenant} was changed or deleted by {method} of {who}"
             problem = "" if is_as_it_was(world, victim, before) else what
+            another = partial(_takeover, world, key, route)
+            expected = REFUSED if problem else upserts.allowed(world, answer, victim.id, REFUSED, another)
+            yield answer.probe(f"{who} {method} on a {route.name} row of {victim.tenant}", expected, needs=needs)
             yield noted(f"the row after {method}", problem, request=answer.call.line(), needs=seen.name, is_change=True)
+
+
+def _takeover(world: World, key: str, route: Route) -> object:
+    return world.draft(key, route, "takeover")[0]
 
 
 def _users(world: World, key: str) -> Probes:
@@ -130,8 +136,9 @@ def _users(world: World, key: str) -> Probes:
     path = world.route("user").path.format(id=row_id)
     answer = world.send(Call("PATCH", path, world.person(who), json={"role": "viewer"}))
     yield answer.probe(f"{who} changes the role of {other}", REFUSED, needs=f"{who} reads own rows")
-    listed = shown(world, f"{OTHER[key]}.owner", world.route("users").path + PAGE)
-    role = next((row.get("role") for row in objects(listed.data) if str(row["id"]) == row_id), None)
+    listed = pages(world, f"{OTHER[key]}.owner", world.route("users").path)
+    rows = (row for page in listed for row in objects(page.data))
+    role = next((row.get("role") for row in rows if str(row["id"]) == row_id), None)
     problem = "" if role in {world.person(other).role, None} else f"{other} is now {role!r}"
     yield noted(f"the role of {other} afterwards", problem, request=answer.call.line(), is_change=True)
     if problem:
@@ -142,7 +149,7 @@ def foreign_user_id(world: World, who: str, other: str) -> str:
     """Return the id of another tenant's user, "" where none is listed or the own tenant uses that id too."""
     if other not in world.people:
         return ""
-    own = {str(row["id"]) for row in objects(shown(world, who, world.route("users").path + PAGE).data)}
+    own = {str(row["id"]) for page in pages(world, who, world.route("users").path) for row in objects(page.data)}
     row_id = user_row_id(world, f"{world.person(other).tenant}.owner", other)
     return "" if row_id in own else row_id
 

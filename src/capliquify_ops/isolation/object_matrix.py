@@ -9,6 +9,7 @@ from capliquify_ops.isolation.object_matrix_bodies import foreign_ids_in_bodies
 from capliquify_ops.isolation.object_matrix_ids import by_id
 from capliquify_ops.isolation.object_matrix_lists import lists, searches
 from capliquify_ops.isolation.openapi import route_completeness
+from capliquify_ops.isolation.parts import part
 from capliquify_ops.isolation.probe import CannotTell, Probes, untried
 from capliquify_ops.isolation.routes import OTHER, reads_own
 from capliquify_ops.isolation.world_model import World
@@ -24,16 +25,19 @@ def objects(world: World) -> Probes:
     """ISO-01: no identity reads, lists, changes or deletes another tenant's object, or hangs anything on it; both ways."""
     for key in OTHER:
         yield reads_own(world, f"{key}.owner")
-    yield from _undeclared(world)
-    yield from route_completeness(world)
+    yield from part(world, "completeness", _named(world))
     for route in id_routes(world):
         for key in OTHER:
-            yield from by_id(world, key, route)
-    yield from lists(world)
-    yield from searches(world)
-    yield from foreign_ids_in_bodies(world)
+            yield from part(world, f"{route.path} of {OTHER[key]}", by_id(world, key, route))
+    for name, rows in (("lists", lists(world)), ("searches", searches(world)), ("bodies", foreign_ids_in_bodies(world))):
+        yield from part(world, name, rows)
     for key in OTHER:
         yield reads_own(world, f"{key}.owner")
+
+
+def _named(world: World) -> Probes:
+    yield from _undeclared(world)
+    yield from route_completeness(world)
 
 
 def _undeclared(world: World) -> Probes:

@@ -8,6 +8,7 @@ from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.bodies import references
 from capliquify_ops.isolation.exchange import Call, Exchange, leaves, objects
 from capliquify_ops.isolation.made_objects import MAKING, Thing, id_routes, make, unmake, victim
+from capliquify_ops.isolation.paging import pages
 from capliquify_ops.isolation.probe import NO_SUCCESS, OWN_OR_REFUSED, CannotTell, Probes, noted, untried
 from capliquify_ops.isolation.routes import OTHER, PAGE, has_feature
 from capliquify_ops.isolation.world_model import Plant, World
@@ -115,11 +116,25 @@ def _edges(pointer: _Pointer, answer: Exchange) -> Probes:
     if made is None:
         return
     world, key, path = pointer.world, pointer.key, pointer.route.path + PAGE
-    seen = world.get(pointer.who, path)
-    rows = [row for row in objects(seen.data) if row["id"] == made["id"]]
-    problem = f"the row hangs on one of {OTHER[key]}" if _names(rows, pointer.parent.id) else ""
-    yield seen.probe(f"{pointer.who} reads {path} afterwards", OWN_OR_REFUSED, problem=problem, needs=pointer.control)
+    name = f"{pointer.who} reads {path} afterwards"
+    try:
+        seen, rows = _listed(pointer, made["id"])
+    except CannotTell as error:
+        yield untried(name, str(error), is_optional=True)
+    else:
+        problem = f"the row hangs on one of {OTHER[key]}" if _names(rows, pointer.parent.id) else ""
+        yield seen.probe(name, OWN_OR_REFUSED, problem=problem, needs=pointer.control)
     _forget(world, key, pointer.route, made)
+
+
+def _listed(pointer: _Pointer, row_id: object) -> tuple[Exchange, list[Mapping[str, object]]]:
+    """Return the page of the list that shows a row, with what it says of it; the first page where none does."""
+    seen = pointer.world.get(pointer.who, pointer.route.path + PAGE)
+    for page in pages(pointer.world, pointer.who, pointer.route.path) if seen.is_success else ():
+        rows = [row for row in objects(page.data) if row["id"] == row_id]
+        if rows:
+            return page, rows
+    return seen, []
 
 
 def _names(rows: list[Mapping[str, object]], row_id: str) -> bool:

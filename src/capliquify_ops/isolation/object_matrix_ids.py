@@ -3,8 +3,10 @@
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from capliquify_ops.configuration import Route
+from capliquify_ops.isolation import upserts
 from capliquify_ops.isolation.bodies import holds_secret
 from capliquify_ops.isolation.exchange import Call, Exchange
 from capliquify_ops.isolation.guessed_ids import difference
@@ -21,7 +23,7 @@ from capliquify_ops.isolation.probe import (
     noted,
     untried,
 )
-from capliquify_ops.isolation.routes import OTHER, PREMIUM, WRITES, if_unknown_succeeds, unknown_like
+from capliquify_ops.isolation.routes import OTHER, PREMIUM, WRITES, unknown_like
 from capliquify_ops.isolation.world_model import World
 
 ROLES = ("owner", "member", "viewer")
@@ -111,15 +113,23 @@ def _reads(world: World, key: str, thing: Thing) -> Probes:
 def _expected(world: World, key: str, answer: Exchange, thing: Thing, expected: Expectation) -> Expectation:
     """Return what an attacker may be answered; whoever is let in at all may be told the same of an id that nobody has."""
     who = answer.call.who
-    return expected if who is None or who.tenant != key else if_unknown_succeeds(world, answer, thing.id, expected)
+    if who is None or who.tenant != key:
+        return expected
+    return upserts.allowed(world, answer, thing.id, expected, partial(body_for, world, key, thing.route))
 
 
 def _uniform(world: World, key: str, method: str, thing: Thing, *, needs: str, content: object = None) -> Probe:
     """Compare the answers for the foreign id and for one that nobody has."""
     unknown = dataclasses.replace(thing, id=unknown_like(thing.id, world.random(16)))
     person = world.person(f"{key}.owner")
-    second, first = (world.send(Call(method, one.path, person, json=content)) for one in (unknown, thing))
-    told = difference(first, second, (thing.id, unknown.id))
+    second = world.send(Call(method, unknown.path, person, json=content))
+    content = body_for(world, key, thing.route) if upserts.is_put(second) else content
+    first = world.send(Call(method, thing.path, person, json=content))
+    if upserts.is_put(first) and upserts.is_put(second):
+        told = upserts.difference(first, second)
+    else:
+        told = difference(first, second, (thing.id, unknown.id))
+    upserts.take_back(world, *(one.call for one in (first, second) if upserts.is_put(one)))
     name = f"{key}.owner {method} {thing.route.path} of {thing.tenant}, compared with an unknown id"
     return noted(name, told, request=first.call.line(), needs=needs)
 
@@ -127,25 +137,37 @@ def _uniform(world: World, key: str, method: str, thing: Thing, *, needs: str, c
 def _writes(world: World, key: str, made: list[Thing]) -> Probes:
     """Every write; after each attacker the owner looks whether the object is as it was, and a new one is made if not."""
     thing, route = made[0], made[0].route
-    methods = sorted((one for one in WRITES if one in route.methods), key=lambda one: one == "DELETE")
+    methods = _in_order(route)
     content = body_for(world, key, route, is_secret=True)
     for attacker in attackers(world, key):
-        before = steady(world, thing)
+        before, is_occupied = steady(world, thing), False
         for method in methods:
             answer = world.send(attacker.call(method, thing.path, _sent(method, content)))
             name = f"{attacker.name} {method} {route.path} of {thing.tenant}"
-            yield answer.probe(name, _expected(world, key, answer, thing, NO_SUCCESS), needs=_served(methods[0], thing))
+            is_lost = upserts.is_put(answer) and changed(world, thing, before, look(world, thing))
+            expected = NO_SUCCESS if is_lost else _expected(world, key, answer, thing, NO_SUCCESS)
+            yield answer.probe(name, expected, needs=_served(methods[0], thing))
+            is_occupied = is_occupied or (upserts.is_put(answer) and not upserts.take_back(world, answer.call))
+            if is_lost:
+                break
         after = look(world, thing)
         problem = f"{attacker.name} changed or deleted it" if changed(world, thing, before, after) else ""
         name = f"the object of {thing.tenant} at {route.path} after {attacker.name}"
         yield after.probe(name, OWN_OR_REFUSED, problem=problem, is_change=True)
-        if problem or after.foreign:
+        if problem or after.foreign or is_occupied:
             made.append(thing := victim(world, OTHER[key], route, key))
     for method in methods:
         yield _uniform(world, key, method, thing, needs=_served(method, thing), content=_sent(method, content))
     own = body_for(world, thing.tenant, route)
     for method in methods:
         yield _control(world, method, thing, _sent(method, own))
+
+
+def _in_order(route: Route) -> list[str]:
+    """Return the writes of a route, DELETE last; without one, PUT, since what that makes cannot be removed."""
+    methods = [one for one in WRITES if one in route.methods]
+    last = "DELETE" if "DELETE" in methods else "PUT"
+    return sorted(methods, key=lambda one: one == last)
 
 
 def _served(method: str, thing: Thing) -> str:

@@ -6,7 +6,7 @@ from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import Call, Exchange, leaves, objects
 from capliquify_ops.isolation.foreign_totals import foreign_total
 from capliquify_ops.isolation.probe import OWN_OR_REFUSED, SUCCESS, Probes, noted
-from capliquify_ops.isolation.routes import OTHER, PAGE, lacks_own, listing, reads_item, reads_own
+from capliquify_ops.isolation.routes import OTHER, lacks_own, listing, own_page, reads_item, reads_own
 from capliquify_ops.isolation.world_model import World
 
 ROLES = ("viewer", "member", "admin", "owner")
@@ -28,7 +28,7 @@ def _sees_only(world: World, key: str) -> Probes:
     least = ROLES.index(world.planting_route().least_role) if world.planting_route().least_role in ROLES else 0
     names = [name for name, who in world.people.items() if who.tenant == key and who.role in ROLES[least:]]
     for name in names:
-        answer = world.get(name, world.planting_route().path + PAGE)
+        answer = world.get(name, own_page(world, name))
         yield answer.probe(f"{name} lists", SUCCESS, problem=lacks_own(world, name, answer))
     yield reads_own(world, f"{OTHER[key]}.owner")
     for route in world.lists():

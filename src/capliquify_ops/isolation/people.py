@@ -4,13 +4,13 @@ import base64
 import json
 import math
 import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from capliquify_ops.isolation.probe import CannotTell
 from capliquify_ops.model.errors import OpsError
-from capliquify_ops.model.protocols import Clock, TokenRequest, TokenSource, TokenVariant
+from capliquify_ops.model.protocols import Clock, Enrolling, TokenRequest, TokenSource, TokenVariant
 
 RENEW_BEFORE_S = 15
 """A token this close to its end is replaced: some providers' session tokens live for one minute only."""
@@ -48,6 +48,15 @@ class Wallet:
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: dict[tuple[Person, TokenVariant], str | None] = {}
+
+    def enrolled(self, run: str, people: Sequence[Person]) -> list[Person]:
+        """Return these people as the provider knows them, made where it gives ids of its own; else as they are named here."""
+        if not isinstance(self._source, Enrolling):
+            return list(people)
+        with self._lock:
+            found = self._source.enrol(run, [person.request(ensure=person.is_member) for person in people])
+        pairs = zip(people, found, strict=True)
+        return [replace(one, user_id=own.user_id, email=own.email, organization_id=own.organization_id) for one, own in pairs]
 
     def fill(self, people: Iterable[Person], *, ensure: bool) -> None:
         """Ask at once for the valid tokens not had yet; `ensure` makes the members among these people where missing."""

@@ -1,11 +1,14 @@
 """Scenarios and controls about roles: what admins may, and what members and viewers may not."""
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import Call, objects
+from capliquify_ops.isolation.made_objects import Thing, make, makes, source_of, unmake
 from capliquify_ops.isolation.method_override import overridden_methods
-from capliquify_ops.isolation.probe import SUCCESS, Expectation, Probes, answers, noted, untried
+from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Expectation, Probes, answers, noted, untried
 from capliquify_ops.isolation.refused_writes import clean
 from capliquify_ops.isolation.routes import (
     NOT_WRITES,
@@ -22,6 +25,8 @@ from capliquify_ops.isolation.routes import (
 )
 from capliquify_ops.isolation.standing import ADMIN_ROLES, admin_routes
 from capliquify_ops.isolation.world_model import World
+
+POLL_S = 0.25
 
 
 def admin_creates(world: World) -> Probes:
@@ -41,9 +46,24 @@ def admin_creates(world: World) -> Probes:
             seen = world.get(who, plant.path)
             problem = "" if plant.labels & seen.own else "the answer does not hold the new row"
             yield seen.probe(f"{who} reads the new row", SUCCESS, problem=problem)
-        yield noted(
-            "the list holds the new row", "" if has_row_with(world, "a.owner", canary.token) else "the new row is not listed"
-        )
+        yield noted("the list holds the new row", _unlisted(world, canary.token))
+
+
+def _unlisted(world: World, token: str) -> str:
+    """Return what is wrong where a list does not show a row within the bound of lists that are kept for a time."""
+    bound = world.profile.cache_bound_s
+    end = world.clock.monotonic() + bound
+    while True:
+        # What is asked for after the bound has passed tells: the answer before it may be the last kept one.
+        is_last = world.clock.monotonic() >= end
+        if has_row_with(world, "a.owner", token):
+            return ""
+        if is_last:
+            break
+        world.caller.pause(min(POLL_S, bound))
+    if bound:
+        return f"the new row is not listed after {bound:g} s (http.cache_bound_s of the profile)"
+    return "the new row is not listed; where lists are kept for a time, declare for how long: http.cache_bound_s in the profile"
 
 
 def member_refused(world: World) -> Probes:
@@ -117,28 +137,42 @@ def _refused_elsewhere(world: World, needs: str) -> Probes:
     main = world.planting_route()
     known = {main.path, f"{main.path}/{{id}}", *(route.path for route in world.creatable())}
     for route in world.profile.routes.values():
-        if route.kind != "tenant" or route.path in known or route.surface in NOT_WRITES:
+        methods = [one for one in WRITES if one in route.methods]
+        if route.kind != "tenant" or route.path in known or route.surface in NOT_WRITES or not methods:
             continue
-        path, expected = _own_path(world, route)
-        for method in [one for one in WRITES if one in route.methods]:
-            content = None if method == "DELETE" else {"role": "member"} if route.surface == "user" else {}
-            answer = world.send(Call(method, path, world.person("a.viewer"), json=content))
-            yield answer.probe(f"a.viewer {method} {route.path}", expected, needs=needs)
+        with _own_path(world, route) as (path, expected):
+            for method in methods:
+                content = None if method == "DELETE" else {"role": "member"} if route.surface == "user" else {}
+                answer = world.send(Call(method, path, world.person("a.viewer"), json=content))
+                yield answer.probe(f"a.viewer {method} {route.path}", expected, needs=needs)
 
 
-def _own_path(world: World, route: Route) -> tuple[str, Expectation]:
-    """Return a route's path for a row that the tenant has, so that the role is what refuses; an unknown one where it has none."""
+@contextmanager
+def _own_path(world: World, route: Route) -> Iterator[tuple[str, Expectation]]:
+    """Return a route's path for an object of the tenant, so that the role is what refuses; an unknown one where it has none.
+
+    The object is made for this, and removed: a wrong service really changes it, and the audit's other ones are still wanted.
+    """
     too_low = answers(world.profile, "role_too_low")
     if "{id}" not in route.path:
-        return route.path, too_low
+        yield route.path, too_low
+        return
     if route.surface == "user":
-        return route.path.format(id=user_row_id(world, "a.owner", "a.member")), too_low
-    base = route.path.partition("/{id}")[0]
-    for plant in world.plants:
-        if plant.tenant == "a" and world.route(plant.route).path == base:
-            return route.path.format(id=plant.id), too_low
-    unknown = route.path.format(id=uuid.UUID(bytes=world.random(16), version=4))
-    return unknown, answers(world.profile, "role_too_low", "unknown_resource")
+        yield route.path.format(id=user_row_id(world, "a.owner", "a.member")), too_low
+        return
+    try:
+        source = source_of(world, route)
+        made = Thing("a", route, make(world, "a", source).plant.id) if makes(source) else None
+    except CannotTell:
+        made = None
+    if made is None:
+        unknown = route.path.format(id=uuid.UUID(bytes=world.random(16), version=4))
+        yield unknown, answers(world.profile, "role_too_low", "unknown_resource")
+        return
+    try:
+        yield made.path, too_low
+    finally:
+        unmake(world, [made])
 
 
 def _refused_changes(world: World, needs: str) -> Probes:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from itertools import chain
 
 from capliquify_ops.isolation.connection_faults import MENU, Fault
+from capliquify_ops.isolation.met_connections import Connections, service_connections
 from capliquify_ops.isolation.probe import Probe, Probes, noted, untried
 from capliquify_ops.isolation.probe_sweep import Asked, sweep, sweep_of
 from capliquify_ops.isolation.routes import OTHER, lacks_own, planted_list, reads_own
-from capliquify_ops.isolation.service_sessions import connections, left_open
+from capliquify_ops.isolation.service_sessions import left_open
 from capliquify_ops.isolation.world_model import World
 from capliquify_ops.model.errors import OpsError, TargetUnreachable
 
@@ -15,28 +16,33 @@ from capliquify_ops.model.errors import OpsError, TargetUnreachable
 def poisoned(world: World) -> Probes:
     """ISO-03: after each fault of the menu, as A and as B, the other one and a stranger read everything they can.
 
-    A pool that hands out its oldest connection meets a poisoned one within as many requests as it has connections, so each
-    family of routes is read so often. A fault that led to a proof is the last one: what is known to leak need not leak again.
+    Each family of routes is read until it has met every connection of the service. A fault that led to a proof is the last
+    one: what is known to leak need not leak again.
     """
     for key in ("a", "b"):
         yield reads_own(world, f"{key}.owner")
     sweeps = {key: sweep_of(world, key) for key in ("a", "b")}
-    times = connections(world)
+    with service_connections(world) as connections:
+        yield from _faults(world, sweeps, connections)
+
+
+def _faults(world: World, sweeps: dict[str, dict[str, list[Asked]]], connections: Connections) -> Probes:
     for fault in MENU:
         if world.depth == "quick" and not fault.is_quick:
             continue
         orders = {"a": ("a", "b")} if fault.is_of_both else OTHER
         proofs = 0
         for key, readers in orders.items():
-            for probe in _after(world, fault, key, [sweeps[reader] for reader in readers], times):
+            for probe in _after(world, fault, key, [sweeps[reader] for reader in readers], connections):
                 proofs += probe.is_proof()
                 yield probe
         if proofs:
             return
+    yield connections.told()
     yield _none_left_open(world)
 
 
-def _after(world: World, fault: Fault, key: str, readers: Sequence[dict[str, list[Asked]]], times: int) -> Probes:
+def _after(world: World, fault: Fault, key: str, readers: Sequence[dict[str, list[Asked]]], connections: Connections) -> Probes:
     """Do it, then probe; what families do themselves may cure a connection, so a cheap fault is done again before each."""
     name = f"after {fault.name} of {'both' if fault.is_of_both else key}"
     is_reached = False
@@ -50,11 +56,11 @@ def _after(world: World, fault: Fault, key: str, readers: Sequence[dict[str, lis
             if not is_reached:
                 yield noted(f"{name.removeprefix('after ')} was reached", "", is_control=True)
             is_reached = True
-        for probe in sweep(world, f"{name}, {family}", asked, max(times, len(asked))):
+        for probe in sweep(world, name, family, asked, connections):
             yield probe
             if probe.is_proof():
                 return
-    yield from _still_served(world, name, times)
+    yield from _still_served(world, name, connections.count)
 
 
 def _still_served(world: World, name: str, times: int) -> Probes:

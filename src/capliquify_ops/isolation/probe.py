@@ -63,7 +63,7 @@ class Probe:
     `request` is redacted: method, path, who, organisation. `status` is None when nothing was asked; `untried` then says why,
     and `is_optional` that the check can do without. `needs` names the positive control without which the probe proves
     nothing. `problem` is a fault of content that the status does not show; `is_change` marks the one that counts as proof:
-    somebody else's data was changed. `story` is told below it in a witness: who did what, when.
+    somebody else's data was changed. `story` is told below it in a witness: who did what, when. `part`: of the measure.
     """
 
     name: str
@@ -79,6 +79,7 @@ class Probe:
     untried: str = ""
     is_optional: bool = False
     story: tuple[str, ...] = ()
+    part: str = ""
 
     def violation(self) -> str:
         """Return what contradicts the expectation, "" when nothing does."""

@@ -1,12 +1,13 @@
-"""What a tenant and a stranger read after somebody else's trouble: every kind of route, as often as a pool has connections."""
+"""What a tenant and a stranger read after somebody else's trouble: every kind of route, over every connection of the service."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import TOO_MANY, Call, Exchange
+from capliquify_ops.isolation.met_connections import Connections
 from capliquify_ops.isolation.probe import OWN_OR_REFUSED, Probe, Probes, untried
-from capliquify_ops.isolation.routes import PAGE, lacks_own
+from capliquify_ops.isolation.routes import PAGE, lacks_own, own_page
 from capliquify_ops.isolation.world_model import Plant, World
 from capliquify_ops.model.errors import TargetUnreachable
 
@@ -47,13 +48,20 @@ def sweep_of(world: World, key: str) -> dict[str, list[Asked]]:
     return {name: asked for name, asked in found.items() if asked}
 
 
-def sweep(world: World, name: str, asked: Sequence[Asked], times: int) -> Probes:
-    """Send so many reads of a family, its routes in turns; the first proof ends it."""
-    for number in range(times):
-        probe = _probe(world, name, asked[number % len(asked)])
-        yield probe
-        if probe.is_proof():
-            return
+def sweep(world: World, name: str, family: str, asked: Sequence[Asked], connections: Connections) -> Probes:
+    """Send reads of a family, its routes in turns, until they have met each connection; the first proof ends it.
+
+    A pool that hands out its oldest connection meets all within as many reads as it has; with several workers it takes more.
+    """
+    before, sent, wanted = connections.used(), 0, max(connections.count, len(asked))
+    while wanted:
+        for number in range(sent, sent + wanted):
+            probe = _probe(world, f"{name}, {family}", asked[number % len(asked)])
+            yield probe
+            if probe.is_proof():
+                return
+        sent += wanted
+        wanted = connections.left(family, before, sent)
 
 
 def _probe(world: World, name: str, asked: Asked) -> Probe:
@@ -82,7 +90,7 @@ def _own_lost(world: World, asked: Asked, answer: Exchange) -> str:
     if not answer.is_success and answer.status // 100 == 4:  # noqa: PLR2004 -- 4xx
         return f"it was served before, and is answered {answer.status} {answer.code}".rstrip()
     main = world.planting_route()
-    if answer.call.path == main.path + PAGE:
+    if answer.call.path.startswith(main.path + PAGE):
         return lacks_own(world, who.name, answer)
     plant = _own(world, who.tenant)
     is_own_row = plant is not None and answer.call.path == plant.path
@@ -110,4 +118,4 @@ def _path(world: World, key: str, route: Route) -> str:
         return route.path.format(id=own.id) if own else ""
     if route.surface == "search":
         return f"{route.path}?{route.query}={WANTED}"
-    return route.path + (PAGE if route.name == world.planting_route().name else "")
+    return own_page(world, f"{key}.owner") if route.name == world.planting_route().name else route.path

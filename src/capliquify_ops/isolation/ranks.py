@@ -1,14 +1,15 @@
 """Who is what in which tenant: as both owners see it in their lists of users and, with an operator URL, as the table holds it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from capliquify_ops.database import fill
 from capliquify_ops.isolation.database import OwnerSession, owner_session, registry_of
 from capliquify_ops.isolation.exchange import Call, objects
+from capliquify_ops.isolation.paging import pages
 from capliquify_ops.isolation.probe import CannotTell
-from capliquify_ops.isolation.routes import OTHER, PAGE, shown
+from capliquify_ops.isolation.routes import OTHER
 from capliquify_ops.isolation.world_model import World
 from capliquify_ops.model.errors import OpsError
 from capliquify_ops.tenants.ownership import as_owner
@@ -45,12 +46,17 @@ def ranks(world: World) -> Ranks:
     found: dict[Rank, str] = {}
     for key in OTHER:
         emails = {person.email: person.user_id for person in world.people.values()}
-        for row in objects(shown(world, f"{key}.owner", world.route("users").path + PAGE).data):
+        for row in _listed(world, key):
             named = next((value for value in row.values() if isinstance(value, str) and "@" in value), str(row["id"]))
             found["listed", key, emails.get(named, named)] = str(row.get("role"))
     for key, who, role in _stored(world):
         found["stored", key, who] = role
     return Ranks(found)
+
+
+def _listed(world: World, key: str) -> list[Mapping[str, object]]:
+    """Return the users of a tenant as its owner sees them: all of them, since a newcomer moves others to the next page."""
+    return [row for page in pages(world, f"{key}.owner", world.route("users").path) for row in objects(page.data)]
 
 
 def _stored(world: World) -> Iterator[tuple[str, str, str]]:
@@ -119,7 +125,7 @@ def _through_route(world: World, before: Ranks) -> None:
     with suppress(CannotTell):
         for key in OTHER:
             emails = {person.email: person for person in world.people.values() if person.tenant == key}
-            for row in objects(shown(world, f"{key}.owner", world.route("users").path + PAGE).data):
+            for row in _listed(world, key):
                 person = next((emails[value] for value in row.values() if isinstance(value, str) and value in emails), None)
                 role = before.roles.get(("listed", key, person.user_id)) if person else None
                 if role and role != row.get("role"):

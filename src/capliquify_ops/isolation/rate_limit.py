@@ -2,11 +2,13 @@
 
 import itertools
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from capliquify_ops.http_client import Response
-from capliquify_ops.isolation.exchange import TOO_MANY, UNWELL, Call, Exchange
+from capliquify_ops.isolation.exchange import TOO_MANY, Call, Exchange
+from capliquify_ops.isolation.overload import is_error
 from capliquify_ops.isolation.probe import (
     SUCCESS,
     SUCCESS_STATUSES,
@@ -38,6 +40,7 @@ SLOWEST_MS = 2000
 """For one request of the other tenant; it shares the processors with the burst."""
 RECOVERED_WITHIN_S = 10.0
 POLL_S = 0.05
+ILL = "the service could not answer then, which so many requests at once may well cause"
 
 
 @dataclass
@@ -126,10 +129,10 @@ def _ask_the_other(world: World, burst: _Burst) -> None:
 
 def _limited(world: World, call: Call, burst: _Burst, expected: Expectation) -> Probes:
     control = f"{LIMITED}.owner is served before"
-    for answer in burst.of(*UNWELL):
-        yield untried("the burst", f"it was answered {answer.status}: the service could not answer then")
+    for status, times in sorted(Counter(one.status for one in burst.answers if is_error(one.status)).items()):
+        yield untried("the burst", f"{times} of {len(burst.answers)} requests were answered {status}: {ILL}")
     refused = burst.of(TOO_MANY)
-    other = [one for one in burst.answers if one.status not in SUCCESS_STATUSES | UNWELL | {TOO_MANY}]
+    other = [one for one in burst.answers if one.status not in SUCCESS_STATUSES | {TOO_MANY} and not is_error(one.status)]
     for answer in other[:1]:
         yield world.caller.read(call, answer).probe("the burst", expected, needs=control)
     for answer in refused[:1]:
@@ -160,8 +163,8 @@ def _unlimited(world: World, burst: _Burst) -> Probes:
     for answer in burst.meanwhile:
         slow = f"it took {answer.response.elapsed_ms:.0f} ms" if answer.response.elapsed_ms > SLOWEST_MS else ""
         name = f"{OTHER} while {LIMITED}.owner is refused"
-        if answer.status in UNWELL:
-            yield untried(name, f"it was answered {answer.status}: the service could not answer then")
+        if is_error(answer.status) and not answer.foreign:
+            yield untried(name, f"it was answered {answer.status}: {ILL}")
         else:
             yield answer.probe(name, SUCCESS, problem=slow or lacks_own(world, OTHER, answer), needs=f"{OTHER} reads own rows")
 
@@ -169,9 +172,13 @@ def _unlimited(world: World, burst: _Burst) -> Probes:
 def _recovered(world: World, call: Call, control: str) -> Probe:
     """Wait until the limited tenant is served again: other checks go on from there."""
     end = world.clock.monotonic() + RECOVERED_WITHIN_S
-    while (answer := world.caller.send_at_once(call)).status == TOO_MANY and world.clock.monotonic() < end:
+    while _is_turned_away(answer := world.caller.send_at_once(call)) and world.clock.monotonic() < end:
         world.caller.pause(POLL_S)
     name = f"{LIMITED}.owner within {RECOVERED_WITHIN_S:g} s"
-    if answer.status in UNWELL:
-        return untried(name, f"it was answered {answer.status}: the service could not answer then")
+    if is_error(answer.status):
+        return untried(name, f"it was answered {answer.status}: {ILL}")
     return answer.probe(name, SUCCESS, needs=control)
+
+
+def _is_turned_away(answer: Exchange) -> bool:
+    return answer.status == TOO_MANY or is_error(answer.status)

@@ -3,17 +3,20 @@
 import dataclasses
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from capliquify_ops.configuration import Route
 from capliquify_ops.isolation.exchange import Exchange, leaves, objects
+from capliquify_ops.isolation.paging import ROWS, SHORTEST_PAGE, is_further_page, must_show, pages
 from capliquify_ops.isolation.probe import OWN_OR_REFUSED, SUCCESS, CannotTell, Expectation, Probe
 from capliquify_ops.isolation.world_model import Plant, World
 
-PAGE = "?limit=100"
-"""More than one audit plants, and within what services with pages commonly allow."""
+PAGE = f"?limit={ROWS}"
+"""The first page of a list."""
 OTHER = {"a": "b", "b": "a"}
 BASIC_FEATURE = "basic_forecasting"
 """The feature that every tier has."""
+NO_DOCUMENT = "the answer is neither JSON nor XML nor CSV"
 GONE = Expectation("a row that is not there (403, 404, 410)", frozenset({403, 404, 410}))
 PREMIUM = frozenset({"", BASIC_FEATURE, "ai_forecasting", "what_if_analysis"})
 """Features of tenants a, b and x (professional at least): elsewhere the tier refuses first, and nothing else is tested."""
@@ -25,8 +28,15 @@ NOT_WRITES = frozenset({"sign_out", "own_profile", "invitation_acceptance"})
 
 
 def planted_list(world: World, who: str) -> Exchange:
-    """Read the collection that holds the plants, as somebody."""
-    return world.get(who, world.planting_route().path + PAGE)
+    """Read the collection that holds the plants, as somebody: the page that shows some of the own tenant's, if one does."""
+    route = world.planting_route()
+    first = world.get(who, route.path + PAGE)
+    wanted = {label for plant in world.planted(world.person(who).tenant, route.name) for label in plant.labels}
+    if not first.is_success or not wanted or wanted & first.own:
+        return first
+    with suppress(CannotTell):
+        return next((page for page in pages(world, who, route.path) if wanted & page.own), first)
+    return first
 
 
 def reads_own(world: World, who: str) -> Probe:
@@ -35,21 +45,35 @@ def reads_own(world: World, who: str) -> Probe:
     return answer.probe(f"{who} reads own rows", SUCCESS, problem=lacks_own(world, who, answer), is_control=True)
 
 
+def own_page(world: World, who: str) -> str:
+    """Return the path of the page that shows rows of the audit as somebody's list of the planted collection.
+
+    The first one, unless the tenant was there before and has more rows than that.
+    """
+    return world.planting_route().path + PAGE if world.is_throwaway else planted_list(world, who).call.path
+
+
 def lacks_own(world: World, who: str, answer: Exchange) -> str:
-    """Return what is wrong with a list that should show the tenant's plants, "" when they are there."""
+    """Return what is wrong with a list that should show the tenant's plants, "" when they are there, or on another page."""
     if answer.status not in SUCCESS.statuses:
         return ""
     if not answer.is_success:
-        return "the answer is not JSON"
+        return NO_DOCUMENT
     key = world.person(who).tenant
     plants = world.planted(key, world.planting_route().name)
     absent = [plant for plant in plants if not plant.labels & answer.own]
     shown = sum(1 for _ in objects(answer.data))
     if plants and len(absent) == len(plants):
+        if not world.is_throwaway and shown >= SHORTEST_PAGE and not _shows_any(plants, world.get(who, answer.call.path)):
+            return ""
         return "none of the tenant's own planted rows is in the answer"
-    if absent and shown < len(plants):
+    if absent and shown < len(plants) and not is_further_page(answer.call.path):
         return f"{len(absent)} of the tenant's own {len(plants)} planted rows are not in the answer"
     return ""
+
+
+def _shows_any(plants: Sequence[Plant], answer: Exchange) -> bool:
+    return any(plant.labels & answer.own for plant in plants)
 
 
 def reads_item(world: World, plant: Plant) -> Probe:
@@ -57,16 +81,13 @@ def reads_item(world: World, plant: Plant) -> Probe:
     answer = world.get(f"{plant.tenant}.owner", plant.path)
     problem = "" if plant.labels & answer.own or not answer.is_success else "the answer does not hold the row's own content"
     if answer.status in SUCCESS.statuses and not answer.is_success:
-        problem = "the answer is not JSON"
+        problem = NO_DOCUMENT
     return answer.probe(f"{plant.tenant}.owner reads {plant.route} {plant.id[-6:]}", SUCCESS, problem=problem, is_control=True)
 
 
 def shown(world: World, who: str, path: str) -> Exchange:
     """Read what a probe may have left behind, as somebody who may. Raises CannotTell when the service does not show it."""
-    answer = world.get(who, path)
-    if not answer.is_success:
-        raise CannotTell(f"{answer.call.line()} was answered {answer.status} {answer.code}".rstrip() + ", so nothing is seen.")
-    return answer
+    return must_show(world.get(who, path))
 
 
 def row_of(world: World, plant: Plant) -> object:
@@ -122,12 +143,12 @@ def has_feature(world: World, key: str, route: Route) -> bool:
     return route.feature in PREMIUM or bool(world.planted(key, route.name))
 
 
-NO_HEADER = "the profile names no header that chooses the organisation (http.organization_header)"
+NO_HEADER = "the profile names nothing that chooses the organisation (http.organization_header, tenant_host, tenant_path)"
 
 
 def has_header(world: World) -> bool:
-    """Whether requests choose the organisation by a header: where the token alone does, no other one can be asked for."""
-    return bool(world.profile.organization_header)
+    """Whether requests choose the organisation, by header, host or path: where the token alone does, none other can be asked."""
+    return any((world.profile.organization_header, world.profile.tenant_host, world.profile.tenant_path))
 
 
 def listing(world: World, who: str, route: Route) -> Iterator[Exchange]:
@@ -144,19 +165,24 @@ def listing(world: World, who: str, route: Route) -> Iterator[Exchange]:
 
 
 def has_row_with(world: World, who: str, text: str) -> bool:
-    """Whether the planted collection, as somebody sees it, holds a text."""
-    return text.encode() in shown(world, who, world.planting_route().path + PAGE).response.body
+    """Whether the planted collection, as somebody sees it, holds a text on any of its pages. Raises CannotTell as `pages`."""
+    return any(text.encode() in page.response.body for page in pages(world, who, world.planting_route().path))
 
 
 def own_roles(world: World, who: str, names: Sequence[str]) -> dict[str, object]:
     """Return the roles of people as an owner's or admin's list of users shows them, by person; missing ones are left out."""
     named = {world.person(name).email: name for name in names}
-    listed = objects(shown(world, who, world.route("users").path + PAGE).data)
-    return {named[email]: row.get("role") for row in listed for email in named.keys() & set(map(str, row.values()))}
+    found: dict[str, object] = {}
+    for page in pages(world, who, world.route("users").path):
+        for row in objects(page.data):
+            found |= {named[email]: row.get("role") for email in named.keys() & set(map(str, row.values()))}
+        if len(found) == len(named):
+            break
+    return found
 
 
 def user_row_id(world: World, who: str, name: str) -> str:
     """Return the id of somebody's row in the list of users as `who` sees it, "" when it is not there."""
     email = world.person(name).email
-    rows = objects(shown(world, who, world.route("users").path + PAGE).data)
-    return next((str(row["id"]) for row in rows if email in row.values()), "")
+    listed = pages(world, who, world.route("users").path)
+    return next((str(row["id"]) for page in listed for row in objects(page.data) if email in row.values()), "")

@@ -33,7 +33,7 @@ def shared_tables(world: World) -> Probes:
     with owner_session(world.target, "audit row security") as owner:
         role, why = _service_role(world, owner)
         if why:
-            yield untried("the role that the service connects with", why, is_optional=True)
+            yield untried("the role that the service connects with", why)
         tables, faults = _tables(owner, role), _faults(world, role)
         if not any(table.is_on for table in tables) and not faults:
             raise CannotTell(
@@ -50,7 +50,10 @@ def shared_tables(world: World) -> Probes:
 
 
 def _service_role(world: World, owner: OwnerSession) -> tuple[str, str]:
-    """Return the role that the service was seen to use, else the declared one and why it was not seen."""
+    """Return the role that the service was seen to use, else the declared one and why it was not seen.
+
+    What is found wrong for the declared role counts; that nothing is wrong for a role that it may not use says nothing.
+    """
     try:
         return connected_role(world, owner), ""
     except TargetUnreachable:

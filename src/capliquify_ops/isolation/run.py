@@ -10,13 +10,15 @@ from capliquify_ops.isolation.catalogue import Control, controls, families, name
 from capliquify_ops.isolation.exchange import NEEDS_WRITES
 from capliquify_ops.isolation.judge import judge
 from capliquify_ops.isolation.look import look_at
+from capliquify_ops.isolation.parts import contradicted
 from capliquify_ops.isolation.probe import Probe, Probes, untried
 from capliquify_ops.isolation.world_model import World
 from capliquify_ops.model.errors import OpsError
-from capliquify_ops.model.finding import Evidence, Finding, Subject, SubjectKind
+from capliquify_ops.model.finding import Evidence, Finding, Subject, SubjectKind, Witness
 from capliquify_ops.model.outcome import Grade, Outcome
 
 Measure = Callable[[World], Probes]
+SEEN_TWICE = "seen in both of two measurements"
 
 
 def run_control(check: str, world: World) -> Finding:
@@ -53,7 +55,10 @@ def probes_of(measure: Measure, world: World) -> tuple[Probe, ...]:
 
 
 def _run(control: Control, world: World) -> Finding:
-    """Measure once, and again where it failed without proof: what is not seen a second time is not held against a service."""
+    """Measure once, and again where it failed without proof: what is not seen a second time is not held against a service.
+
+    The second time only those parts are measured in which something contradicted, where a measure has parts.
+    """
     if reason := why_not_applicable(control, world.profile):
         return _not_applicable(control, world, reason)
     if world.is_read_only and not control.is_read_only:
@@ -62,12 +67,12 @@ def _run(control: Control, world: World) -> Finding:
         return judge(
             (untried(control.id, "it is left out of a quick audit; run it with --depth full"),), *_about(control, world, 0)
         )
-    finding = _measured(control, world)
+    finding, parts = _measured(control, world)
     if finding.outcome is not Outcome.FAILING or finding.grade is Grade.PROOF:
         return finding
-    again = _measured(control, world)
+    again, _ = _measured(control, world, parts)
     if again.outcome is Outcome.FAILING:
-        return again
+        return _seen_twice(again)
     why = f"Seen once of two times, so it is not held against the service: {finding.why}"
     return dataclasses.replace(finding, outcome=Outcome.INCONCLUSIVE, why=why, grade=None, escalation=None)
 
@@ -80,16 +85,24 @@ def why_not_applicable(control: Control, profile: Profile) -> str:
     return "; ".join(declared[name] for name in control.surfaces) if declared.keys() >= set(control.surfaces) else ""
 
 
-def _measured(control: Control, world: World) -> Finding:
+def _seen_twice(finding: Finding) -> Finding:
+    lines = finding.witness.lines if finding.witness else ()
+    return dataclasses.replace(finding, witness=Witness((*lines, SEEN_TWICE), finding.witness.look if finding.witness else ""))
+
+
+def _measured(control: Control, world: World, parts: frozenset[str] = frozenset()) -> tuple[Finding, frozenset[str]]:
+    """Measure a check, or parts of it; return the parts in which something contradicts, none for the whole."""
+    if parts:
+        world = dataclasses.replace(world, only_parts=parts)
     module, function = control.measure.split(".")
     measure: Measure = getattr(importlib.import_module(f"capliquify_ops.isolation.{module}"), function)
     since = world.clock.monotonic()
     probes = probes_of(measure, world)
     finding = judge(probes, *_about(control, world, world.clock.monotonic() - since))
     look = look_at(world, probes)
-    if finding.witness is None or not look:
-        return finding
-    return dataclasses.replace(finding, witness=dataclasses.replace(finding.witness, look=look))
+    if finding.witness is not None and look:
+        finding = dataclasses.replace(finding, witness=dataclasses.replace(finding.witness, look=look))
+    return finding, contradicted(probes)
 
 
 def _not_applicable(control: Control, world: World, reason: str) -> Finding:

@@ -9,6 +9,7 @@ from capliquify_ops.isolation.canary import Canary
 from capliquify_ops.isolation.disclosures import disclosed, wanted
 from capliquify_ops.isolation.exchange import UNWELL, Call, Exchange, objects
 from capliquify_ops.isolation.log_lines import lines_apart, sizes, written
+from capliquify_ops.isolation.mail_apart import messages_apart
 from capliquify_ops.isolation.probe import Expectation, Probes, noted, untried
 from capliquify_ops.isolation.provocations import provocations, too_large
 from capliquify_ops.isolation.routes import reads_own
@@ -36,6 +37,7 @@ def provoked_errors(world: World) -> Probes:
     yield reads_own(world, who)
     yield from _logged(logs, secrets)
     yield from lines_apart(world)
+    yield from messages_apart(world)
 
 
 def _answered(world: World, call: Call, secrets: Sequence[Canary]) -> Probes:

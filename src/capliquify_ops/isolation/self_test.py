@@ -9,6 +9,7 @@ from typing import cast
 from capliquify_ops.configuration import Target, load_profile
 from capliquify_ops.configuration.target import TargetClass
 from capliquify_ops.http_client import Client
+from capliquify_ops.isolation.addressing import Addressing
 from capliquify_ops.isolation.concurrent_writes import concurrent_writes
 from capliquify_ops.isolation.exchange import Caller
 from capliquify_ops.isolation.faulty_service import Badges, Fault, FaultyService
@@ -68,7 +69,7 @@ def _little_world(fault: Fault, clock: Clock) -> World:
     wallet = Wallet(Badges(), clock)
     pace = Pace(UNLIMITED, clock, _never)
     service = FaultyService(fault, profile.organization_header)
-    caller = Caller(cast("Client", service), wallet, pace, profile.organization_header, "trial", sleep=_never)
+    caller = Caller(cast("Client", service), wallet, pace, Addressing.of(profile), "trial", sleep=_never)
     numbers = count(1)
     world = World(
         Target("trial", TargetClass.LOOPBACK, profile), "trial", clock, caller, random=lambda size: next(numbers).to_bytes(size)

@@ -8,6 +8,7 @@ from capliquify_ops.configuration import Route
 from capliquify_ops.database import load
 from capliquify_ops.http_client import Wire, await_answers
 from capliquify_ops.isolation.bodies import body
+from capliquify_ops.isolation.canary import marked
 from capliquify_ops.isolation.database import Lock, owner_session
 from capliquify_ops.isolation.exchange import Call
 from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probes, noted, untried
@@ -47,7 +48,7 @@ def serialised(world: World) -> Probes:
 
 
 def _call(world: World, route: Route, key: str) -> Call:
-    content = body(route, "serialised", 1, lambda name: world.planted(key, name)[0].id)
+    content = body(route, marked(world.run, "serialised"), 1, lambda name: world.planted(key, name)[0].id)
     return Call("POST", route.path, world.person(f"{key}.owner"), json=content, may_be_busy=True)
 
 

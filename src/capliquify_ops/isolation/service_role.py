@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from capliquify_ops.database import Session, fill, load, quoted
 from capliquify_ops.isolation.database import OwnerSession, blocked_table
-from capliquify_ops.isolation.exchange import Call
+from capliquify_ops.isolation.exchange import Call, Exchange, objects
 from capliquify_ops.isolation.probe import CannotTell
 from capliquify_ops.isolation.routes import PAGE
 from capliquify_ops.isolation.world_model import World
@@ -58,12 +58,31 @@ def require_role(session: Session, role: str) -> None:
 
 
 def connected_role(world: World, owner: OwnerSession) -> str:
-    """Return the role that the service connects with: of a request that a held lock stalls inside the database.
+    """Return the role that the service connects with: of a read, or else a new row, that a held lock stalls in the database.
 
-    Raises CannotTell where none was stalled, PrivilegeMissing, StatementTimedOut, TargetUnreachable.
+    A service may read from a cache or a replica, where no lock holds it; a new row it writes here.
+    Raises CannotTell where neither was stalled, PrivilegeMissing, StatementTimedOut, TargetUnreachable.
     """
+    route = world.planting_route()
+    read = Call("GET", route.path + PAGE, world.person("a.owner"), may_be_busy=True)
+    content, canary = world.draft("a", route, "stalled")
+    write = Call("POST", route.path, world.person("a.owner"), json=content, may_be_busy=True)
+    for call in (read, write):
+        answer, roles = _stalled(world, owner, call)
+        made = next(objects(answer.data), None) if call is write and answer.is_success else None
+        if made is not None:
+            world.uproot([world.remember("a", route, str(made["id"]), canary)])
+        if len(roles) == 1:
+            return roles[0]
+    raise CannotTell(
+        f"No request could be held inside the database by a lock on {route.table}, so the role that it runs as was not seen.",
+        hint=f"Name the table that rows of {route.path} stand in: table = ... of [routes.{route.name}] in the profile.",
+    )
+
+
+def _stalled(world: World, owner: OwnerSession, call: Call) -> tuple[Exchange, list[str]]:
+    """Send a request while tenant A's table is held; return its answer, and the roles that waited for the table."""
     route, schema = world.planting_route(), world.tenant("a").schema_name
-    call = Call("GET", route.path + PAGE, world.person("a.owner"), may_be_busy=True)
     with ThreadPoolExecutor(1) as pool, blocked_table(world.target, schema, route.table) as lock:
         sent = pool.submit(world.send, call)
         is_waiting = lock.await_waiter(STALLED_S, world.clock)
@@ -71,7 +90,4 @@ def connected_role(world: World, owner: OwnerSession) -> str:
         with owner.session.transaction():
             found = owner.session.rows(query, _Named, {"schema": schema, "table": route.table}) if is_waiting else []
         lock.release()
-        sent.result()
-    if len(found) != 1:
-        raise CannotTell("No request could be held inside the database, so the role that it runs as was not seen.")
-    return found[0].name
+        return sent.result(), [one.name for one in found]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from capliquify_ops.database import Session, load
 from capliquify_ops.http_client import Wire
-from capliquify_ops.isolation.database import POLL_S, Lock, blocked_table, owner_session
+from capliquify_ops.isolation.database import POLL_S, Lock, OwnerSession, blocked_table, owner_session
 from capliquify_ops.isolation.exchange import Call
 from capliquify_ops.isolation.probe import CannotTell
 from capliquify_ops.isolation.world_model import World
@@ -25,9 +25,12 @@ _SIGNAL_HINT = "GRANT pg_signal_backend TO the operator role;"
 
 
 @dataclass(frozen=True, slots=True)
-class _Session:
+class ServiceSession:
+    """One session of the service's role; `changed`: when it last took up or ended something, "" where that is hidden."""
+
     pid: int
     state: str
+    changed: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,8 @@ class _Sent:
 def connections(world: World) -> int:
     """Return how many connections the service holds now, as the database counts them; POOL where it cannot be asked."""
     try:
-        found = len(_sessions(world))
+        with owner_session(world.target, "audit sessions") as owner:
+            found = len(sessions(world, owner))
     except OpsError:
         return POOL
     return min(found, MOST_CONNECTIONS) or POOL
@@ -54,8 +58,7 @@ def left_open(world: World) -> list[str]:
     end = world.clock.monotonic() + SETTLED_S
     with owner_session(world.target, "audit sessions") as owner:
         while True:
-            with owner.session.transaction():
-                found = owner.session.rows(load(_PACKAGE, "poisoned_connections"), _Session, {"role": world.target.roles.app})
+            found = sessions(world, owner)
             if found and all(one.state == "hidden" for one in found):
                 raise CannotTell(
                     "What the service's sessions do is hidden from the operator.", hint="GRANT pg_read_all_stats TO it;"
@@ -106,6 +109,7 @@ def _signal(session: Session, pid: int, role: str, *, is_end: bool) -> bool:
     return any(row.is_sent for row in rows)
 
 
-def _sessions(world: World) -> list[_Session]:
-    with owner_session(world.target, "audit sessions") as owner, owner.session.transaction():
-        return owner.session.rows(load(_PACKAGE, "poisoned_connections"), _Session, {"role": world.target.roles.app})
+def sessions(world: World, owner: OwnerSession) -> list[ServiceSession]:
+    """Return the sessions that the service has now."""
+    with owner.session.transaction():
+        return owner.session.rows(load(_PACKAGE, "poisoned_connections"), ServiceSession, {"role": world.target.roles.app})

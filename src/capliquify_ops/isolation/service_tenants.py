@@ -89,7 +89,7 @@ def adopt(world: World, key: str, slug: str, owner: Person) -> AuditTenant:
 
 def owner_of(world: World, key: str) -> Person:
     """Return the owner-to-be of a tenant that is about to be made."""
-    return person_named(world.run, key, "owner", f"org_{world.run}_{key}")
+    return world.enrolled(person_named(world.run, key, "owner", f"org_{world.run}_{key}"))
 
 
 def as_platform(world: World, method: str, route: Route, path: str, *, json: object = None) -> Exchange:

@@ -7,6 +7,8 @@ from capliquify_ops.isolation.routes import reads_own
 from capliquify_ops.isolation.world_model import World
 from capliquify_ops.model.protocols import TokenVariant
 
+POLL_S = 0.2
+
 
 def signed_out_tokens(world: World, who: str, needs: str) -> Probes:
     """A session that was signed out before its first use, then one that was in use on every list."""
@@ -40,8 +42,16 @@ def _after_use(world: World, who: str, needs: str) -> Probes:
 
 def _refused(world: World, who: str, token: str, what: str, needs: str) -> Probes:
     expected, person = answers(world.profile, "session_invalid"), world.person(who)
+    _await(world, Call("GET", world.planting_route().path, person, token=token, shown=f" with {what}"))
     for route in world.lists():
         answer = world.send(Call("GET", route.path, person, token=token, shown=f" with {what}"))
         yield answer.probe(f"{what} on {route.path}", expected, needs=needs)
     like = Call("POST", "", person, token=token, shown=f" with {what}")
     yield from refused_writes(world, person.tenant, Wrong(like, what, expected, needs))
+
+
+def _await(world: World, call: Call) -> None:
+    """A documented delay is no fault: ask until the session is refused or the profile's bound is over."""
+    end = world.clock.monotonic() + world.profile.sign_out_bound_s
+    while world.clock.monotonic() < end and world.send(call).is_success:
+        world.caller.pause(POLL_S)

@@ -77,6 +77,7 @@ def carriers(world: World) -> Probes:
             yield from _asked(world, key, route.path, KINDS if route in kinds else KINDS[:2])
             yield from _twice(world, key, route) if route in kinds else ()
             yield _other_header(world, key, route.path)
+            yield from _contradicting(world, key, route.path)
     for route in [one for one in id_routes(world) if "GET" in one.methods]:
         for key in OTHER:
             try:
@@ -87,6 +88,7 @@ def carriers(world: World) -> Probes:
             yield from _asked(world, key, path, KINDS)
             yield from _twice(world, key, dataclasses.replace(route, path=path))
             yield _other_header(world, key, path)
+            yield from _contradicting(world, key, path)
 
 
 def _kinds_of_lists(world: World) -> list[Route]:
@@ -126,6 +128,14 @@ def _other_header(world: World, key: str, path: str) -> Probe:
     return _probe(key, world.send(call), f"{key}.owner on {path} in the other organisation")
 
 
+def _contradicting(world: World, key: str, path: str) -> Probes:
+    """The own tenant in one place that chooses and the other one in another, where there are several."""
+    own, other = world.tenant(key).organization_id, world.tenant(OTHER[key]).organization_id
+    for what, organization, headers in world.caller.addressing.contradictions(own, other):
+        call = Call("GET", path, world.person(f"{key}.owner"), organization=organization, headers=headers, shown=f" with {what}")
+        yield _probe(key, world.send(call), f"{key}.owner on {path} with {what}")
+
+
 def _twice(world: World, key: str, route: Route) -> Probes:
     """Both organisations in two headers, whose names differ in case, in either order."""
     own, other = world.tenant(key).organization_id, world.tenant(OTHER[key]).organization_id
@@ -151,6 +161,10 @@ def _paths_and_hosts(world: World, key: str) -> Probes:
             name = f"{quote(value)}.{host}"
             call = Call("GET", path, world.person(f"{key}.owner"), headers={header: name}, shown=f" with {header}: {name}")
             yield _probe(key, world.send(call), f"{key}.owner with the other tenant in {header}")
+    for headers in world.caller.addressing.imitations(path, other.organization_id):
+        shown = " with the other tenant's address in " + ", ".join(headers)
+        answer = world.send(Call("GET", path, world.person(f"{key}.owner"), headers=headers, shown=shown))
+        yield _probe(key, answer, f"{key}.owner{shown}")
 
 
 def _writes(world: World, key: str) -> Probes:
@@ -159,6 +173,8 @@ def _writes(world: World, key: str) -> Probes:
     other = world.tenant(OTHER[key])
     tried = [(Carried("the other organisation in the header"), other.organization_id)]
     tried += [(everywhere(what, value), who.organization_id) for what, value in values(other).items()]
+    addressed = world.caller.addressing.contradictions(who.organization_id, other.organization_id)
+    tried += [(Carried(what, headers), organization) for what, organization, headers in addressed]
     for carried, organization in tried:
         content, canary = world.draft(key, route, "carried")
         world.caller.canaries.append(canary)

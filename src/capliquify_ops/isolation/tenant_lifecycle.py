@@ -10,6 +10,7 @@ from capliquify_ops.isolation.exchange import Call, leaves, objects
 from capliquify_ops.isolation.lifecycle_names import collisions
 from capliquify_ops.isolation.lifecycle_reuse import reuse
 from capliquify_ops.isolation.lifecycle_standing import half_made, suspension
+from capliquify_ops.isolation.parts import part
 from capliquify_ops.isolation.probe import SUCCESS, CannotTell, Probes, noted, untried
 from capliquify_ops.isolation.routes import MOVES_S, PAGE, reads_own
 from capliquify_ops.isolation.service_tenants import service_tenants
@@ -29,12 +30,12 @@ def lifecycle(world: World) -> Probes:
     for key in ("a", "b"):
         yield reads_own(world, f"{key}.owner")
     before = {key: _content(world, key) for key in ("a", "b")}
-    for part in PARTS:
+    for one in PARTS:
         try:
-            yield from part(world)
+            yield from part(world, one.__name__, one(world))
         except CannotTell as error:
-            yield untried(part.__name__.replace("_", " "), str(error), is_optional=part not in OUR_OWN)
-    yield from _well_made(world)
+            yield untried(one.__name__.replace("_", " "), str(error), is_optional=one not in OUR_OWN)
+    yield from part(world, "well made", _well_made(world))
     for key, content in before.items():
         changed = _changed(world, key, content)
         problem = f"{len(changed)} of its rows are not as they were" if changed else ""

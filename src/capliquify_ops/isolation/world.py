@@ -11,15 +11,19 @@ from functools import partial
 from capliquify_ops.configuration import Target
 from capliquify_ops.database import observer, operator
 from capliquify_ops.http_client import Client
+from capliquify_ops.isolation.addressing import Addressing
 from capliquify_ops.isolation.changes import set_status
 from capliquify_ops.isolation.exchange import Caller
+from capliquify_ops.isolation.mail_folder import MailFolder
 from capliquify_ops.isolation.pace import Pace
 from capliquify_ops.isolation.people import Wallet
 from capliquify_ops.isolation.planting import plant_rows
 from capliquify_ops.isolation.read_only import is_owned_production, name_people, note_rows
+from capliquify_ops.isolation.run_removal import remove_rows
+from capliquify_ops.isolation.run_rows import has_removal, listed
 from capliquify_ops.isolation.self_test import require_working_oracles
 from capliquify_ops.isolation.world_model import AuditTenant, World
-from capliquify_ops.isolation.world_people import KINDS, TenantKind, first_logins, make_people, person_named
+from capliquify_ops.isolation.world_people import KINDS, TenantKind, first_logins, make_people, person_named, settle_roles
 from capliquify_ops.model.errors import ConfigurationInvalid, OpsError
 from capliquify_ops.model.names import TenantId
 from capliquify_ops.model.protocols import Clock, TokenSource
@@ -62,8 +66,9 @@ def build_world(
         raise ConfigurationInvalid(f"Target {target.name!r} has no base_url or no HTTP profile, so no request can be audited.")
     with Client(target.base_url, connections=CONNECTIONS) as client, ExitStack() as removals:
         pace = Pace(target.profile.rate_limit, clock, time.sleep)
-        caller = Caller(client, Wallet(tokens, clock), pace, target.profile.organization_header, run, sleep=time.sleep)
+        caller = Caller(client, Wallet(tokens, clock), pace, Addressing.of(target.profile), run, sleep=time.sleep)
         world = World(target, run, clock, caller, depth=depth, seed=seed, is_read_only=is_read_only)
+        world.mail = MailFolder(target.mail_folder) if target.mail_folder else None
         caller.is_read_only = is_read_only
         if not is_read_only:
             removals.callback(_forget, world, tokens)
@@ -81,13 +86,30 @@ def _populate(world: World) -> None:
         return
     make_people(world)
     first_logins(world)
+    settle_roles(world)
     _suspend(world)
     plant_rows(world)
 
 
 def remove_run(target: Target, tokens: TokenSource, run: str) -> tuple[str, ...]:
-    """Remove what an audit left behind, such as one that was killed; return what could not be removed."""
+    """Remove what an audit left behind, such as one that was killed; return what could not be removed.
+
+    Without an operator URL no audit makes tenants: what it made then is at the identity provider.
+    """
     leftovers: list[str] = []
+    if target.operator_url is not None:
+        _remove_tenants(target, run, leftovers)
+    return (*leftovers, *forget_users(tokens, run))
+
+
+def forget_users(tokens: TokenSource, run: str) -> tuple[str, ...]:
+    """Have the identity provider forget a run's users; return what could not be done."""
+    leftovers: list[str] = []
+    _removed(leftovers, f"users of the identity provider for run {run}", partial(tokens.forget, run))
+    return tuple(leftovers)
+
+
+def _remove_tenants(target: Target, run: str, leftovers: list[str]) -> None:
     with operator(target.changing_url(), "audit clean", pooled=target.pooled) as session:
         with session.transaction():
             found = made_by_run(session, run)
@@ -95,14 +117,12 @@ def remove_run(target: Target, tokens: TokenSource, run: str) -> tuple[str, ...]
             _removed(
                 leftovers, f"tenant {tenant.slug}", partial(discard, session, target.roles, tenant.slug, run=run, actor=ACTOR)
             )
-    _removed(leftovers, f"users of the identity provider for run {run}", partial(tokens.forget, run))
-    return tuple(leftovers)
 
 
 def _tenants(world: World, removals: ExitStack, tenant_a: str | None, tenant_b: str | None) -> None:
     given = {key: slug for key, slug in (("a", tenant_a), ("b", tenant_b)) if slug}
     if given:
-        _existing(world, given)
+        use_existing(world, given)
     elif world.target.operator_url is not None:
         removals.callback(_discard, world)
         world.is_throwaway = True
@@ -126,7 +146,7 @@ def _throwaway(world: World) -> None:
 def new_tenant(world: World, kind: TenantKind) -> NewTenant:
     """Return what a throwaway tenant of this audit is created from."""
     run, noise = world.run, world.random(16)
-    owner = person_named(run, kind.key, "owner", f"org_{run}_{kind.key}")
+    owner = world.enrolled(person_named(run, kind.key, "owner", f"org_{run}_{kind.key}"))
     return NewTenant(
         id=TenantId(uuid.UUID(bytes=noise, version=4)),
         slug=f"audit-{run}-{kind.key}",
@@ -140,7 +160,8 @@ def new_tenant(world: World, kind: TenantKind) -> NewTenant:
     )
 
 
-def _existing(world: World, given: dict[str, str]) -> None:
+def use_existing(world: World, given: dict[str, str]) -> None:
+    """Take the tenants of the registry with these slugs, by key. Raises TenantNotFound, TargetUnreachable."""
     target = world.target
     why = "Only the two named tenants are used; {} needs a tenant made for the audit, and with that an operator URL."
     world.missing |= {"s": why.format("a starter tenant"), "x": why.format("a suspended tenant")}
@@ -175,14 +196,17 @@ def _discard(world: World) -> None:
 
 
 def _forget(world: World, tokens: TokenSource) -> None:
-    if not world.is_throwaway:
-        slugs = sorted(tenant.slug for tenant in world.tenants.values())
-        world.leftovers.extend(f"users named user_{world.run}_* of tenant {slug}: first logins made them" for slug in slugs)
-        kept = sorted({plant.route for plant in world.plants if not plant.path})
-        world.leftovers.extend(f"rows made through the route {name}: no route deletes them" for name in kept)
-        for plant in [one for one in world.plants if one.path]:
+    if world.tenants and not world.is_throwaway:
+        shown = {route.name for route in listed(world)}
+        for plant in [one for one in world.plants if one.route not in shown and has_removal(world, one)]:
             _removed(world.leftovers, f"row {plant.id} of tenant {plant.tenant}", partial(world.uproot, [plant]))
-    _removed(world.leftovers, f"users of the identity provider for run {world.run}", partial(tokens.forget, world.run))
+        _removed(world.leftovers, f"rows of run {world.run}", partial(_remove_rows, world))
+    world.leftovers.extend(forget_users(tokens, world.run))
+
+
+def _remove_rows(world: World) -> None:
+    removal = remove_rows(world)
+    world.leftovers.extend((*removal.leftovers, *removal.unseen))
 
 
 def _removed(leftovers: list[str], what: str, action: Callable[[], object]) -> None:

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from capliquify_ops.configuration import Profile, Route, Target
 from capliquify_ops.isolation.bodies import body, text_fields
 from capliquify_ops.isolation.canary import TOKEN_BYTES, Canary, mint
+from capliquify_ops.isolation.changes import give_role
 from capliquify_ops.isolation.database import OwnerSession
 from capliquify_ops.isolation.exchange import Call, Caller, Exchange, objects
+from capliquify_ops.isolation.mail_folder import MailFolder
 from capliquify_ops.isolation.people import Person
 from capliquify_ops.isolation.probe import CannotTell
 from capliquify_ops.model.protocols import Clock
@@ -51,7 +53,8 @@ class World:
     `missing` says why a tenant or person is not there, `leftovers` what could not be removed; `random` gives random bytes.
     `remembered` finds the row of a secret by the secret's label, also when it was removed. `depth` is quick or full; `seed`
     is what the plans of this audit are drawn from, so that one can be run again; `closing` is closed with the world.
-    `is_read_only`: a production target, of which the checks that only read are measured.
+    `is_read_only`: a production target, of which the checks that only read are measured. `only_parts`: of a measure that has
+    parts; all of them where it is empty.
     """
 
     target: Target
@@ -70,8 +73,14 @@ class World:
     seed: int = 0
     random: Callable[[int], bytes] = os.urandom
     closing: ExitStack = field(default_factory=ExitStack)
+    mail: MailFolder | None = None
     owner: OwnerSession | None = None
+    only_parts: frozenset[str] = frozenset()
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        """Let requests be addressed to the tenants that are made later, too."""
+        self.caller.addressing.tenants = self.tenants
 
     @property
     def profile(self) -> Profile:
@@ -92,25 +101,38 @@ class World:
             raise CannotTell(self.missing.get(name.split(".", maxsplit=1)[0], f"This audit has no {name!r}."))
         return self.people[name]
 
+    def enrolled(self, person: Person) -> Person:
+        """Return somebody who was just named as the identity provider knows them, made where it gives ids of its own."""
+        return self.caller.wallet.enrolled(self.run, [person])[0]
+
     def newcomer(self, key: str) -> Person:
         """Return a member of the organisation who has never sent a request."""
         tenant = self.tenant(key)
         user = f"user_{self.run}_{key}_new{next(self._numbers)}"
-        person = Person(f"{key}.newcomer", key, user, f"{user}@example.com", tenant.organization_id, "member")
+        person = self.enrolled(Person(f"{key}.newcomer", key, user, f"{user}@example.com", tenant.organization_id, "member"))
         self.caller.wallet.fill([person], ensure=True)
         return person
 
     def in_both(self, name: str, **roles: str) -> dict[str, Person]:
         """Return one user as a member of several tenants, by their keys. Raises CannotTell where the provider makes none."""
         user = f"user_{self.run}_{name}"
-        people = {
+        named = {
             key: Person(f"{key}.{name}", key, user, f"{user}@example.com", self.tenant(key).organization_id, role)
             for key, role in roles.items()
         }
+        people = {key: self.enrolled(person) for key, person in named.items()}
         self.caller.wallet.fill(people.values(), ensure=True)
         if not all(self.caller.wallet.has(person) for person in people.values()):
             raise CannotTell("The identity provider makes no user of two organisations.")
+        for key in [key for key, person in people.items() if person != named[key]]:
+            self._seat(people[key])
         return people
+
+    def _seat(self, person: Person) -> None:
+        """Let somebody in and give them the role they are to have: a provider with roles of its own may know fewer."""
+        route = self.profile.route("own_profile") or self.lists()[0]
+        if self.is_throwaway and self.send(Call("GET", route.path, person)).is_success:
+            give_role(self.target, self.tenant(person.tenant).id, person.user_id, person.role)
 
     def route(self, name: str) -> Route:
         """Return a route of the profile by name or surface. Raises CannotTell where it has none of that name."""
@@ -169,7 +191,7 @@ class World:
     def draft(self, key: str, route: Route, label: str) -> tuple[dict[str, object], Canary]:
         """Return a valid body for a new row of a tenant, and the secret in it."""
         number = next(self._numbers)
-        canary = mint(key, f"{label} {number} of {key}", self.random(TOKEN_BYTES))
+        canary = mint(self.run, key, f"{label} {number} of {key}", self.random(TOKEN_BYTES))
         amount = FACTORS.get(key, OTHERS_FACTOR) * (number % 97 + 1)
         return body(route, canary.token, amount, lambda name: self._reference(key, name)), canary
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Clock(Protocol):
@@ -48,6 +48,17 @@ class TokenSource(Protocol):
 
     def tokens(self, requests: Sequence[TokenRequest]) -> list[str | None]: ...
     def forget(self, run: str) -> None: ...
+
+
+@runtime_checkable
+class Enrolling(Protocol):
+    """A token source whose provider gives ids itself: people are made before anything else knows them.
+
+    Ids and addresses of the requests hold the run, but for organisations that are there already. What comes back has the
+    provider's ids, and it is those that tokens are then asked for with; the same again makes nothing new.
+    """
+
+    def enrol(self, run: str, requests: Sequence[TokenRequest]) -> list[TokenRequest]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from capliquify_ops.http_client import Client
 from capliquify_ops.model.protocols import Clock, TokenRequest, TokenVariant
@@ -34,8 +36,8 @@ class _Maker:
     """One batch: settings, both keys, and the time that all its tokens share."""
 
     settings: TokenSettings
-    signing: str
-    foreign: str
+    signing: RSAPrivateKey
+    foreign: RSAPrivateKey
     now: int
     service: Client
 
@@ -75,16 +77,22 @@ def make_tokens(run_folder: Path, requests: Sequence[TokenRequest], clock: Clock
             if request.ensure and request.variant is not TokenVariant.PLATFORM_ADMIN:
                 members.put(request)
     with Client(settings.base_url) as service:
-        signing, foreign = ((run_folder / name).read_text(encoding="ascii") for name in (keys.SIGNING, keys.FOREIGN))
+        signing, foreign = (_key(run_folder / name) for name in (keys.SIGNING, keys.FOREIGN))
         maker = _Maker(settings, signing, foreign, int(clock.now().timestamp()), service)
         return [maker.token(request) for request in requests]
+
+
+def _key(path: Path) -> RSAPrivateKey:
+    """Return a key that this stack made, read once for a batch of tokens: to check it anew takes longer than to sign."""
+    found = load_pem_private_key(path.read_bytes(), None, unsafe_skip_rsa_key_validation=True)
+    assert isinstance(found, RSAPrivateKey)
+    return found
 
 
 def overlaid(run_folder: Path, token: str, claims: Mapping[str, object]) -> str:
     """Return a token with other claims over its own, signed with the stack's own key: what a provider with that key can make."""
     own = jwt.decode(token, options={"verify_signature": False})
-    signing = (run_folder / keys.SIGNING).read_text(encoding="ascii")
-    return jwt.encode({**own, **claims}, signing, algorithm="RS256", headers={"kid": keys.KEY_ID})
+    return jwt.encode({**own, **claims}, _key(run_folder / keys.SIGNING), algorithm="RS256", headers={"kid": keys.KEY_ID})
 
 
 def forget(run_folder: Path, run: str) -> int:

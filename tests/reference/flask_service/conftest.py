@@ -14,18 +14,34 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from capliquify_ops.configuration import load_profile, load_settings
 from capliquify_ops.configuration.system import SystemClock, new_run
 from capliquify_ops.configuration.target import Identity
+from capliquify_ops.database import fill, operator
 from capliquify_ops.identity_providers import token_source
 from capliquify_ops.isolation import build_world
+from capliquify_ops.model.secret import Secret
 from capliquify_ops.reference import stack as embedded
+from capliquify_ops.reference.preparation import SEPARATE_RIGHTS
 
 HERE = Path(__file__).parent
 ISSUER = "https://stock.example.com"
+DIRECTORY = """
+CREATE FUNCTION public.stock_organization(text) RETURNS text LANGUAGE sql STABLE SECURITY DEFINER
+  SET search_path = pg_catalog, pg_temp AS 'SELECT t.clerk_organization_id FROM public.tenants AS t WHERE t.slug = $1';
+REVOKE ALL ON FUNCTION public.stock_organization(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION public.stock_organization(text) TO :"app";
+"""
+
+AUDITOR = 'GRANT :"app" TO :"operator"; GRANT pg_signal_backend, pg_read_all_stats TO :"operator"'
+"""What an audit's operator needs: to act as the service's role, and to see and signal its sessions."""
 
 
 @pytest.fixture(scope="module")
 def database():
-    """A server with the product's schema and no service."""
+    """A server with the product's schema, a directory of workspaces by slug, an operator who may audit, and no service."""
     with embedded.start(service=False) as running:
+        names = _target(running, "").roles.names()
+        with operator(Secret(running.superuser_url), "test") as session, session.transaction():
+            inherited = " WITH INHERIT TRUE" if session.server_major >= SEPARATE_RIGHTS else ""
+            session.script(fill(DIRECTORY + AUDITOR + inherited, names))
         yield running
 
 
@@ -46,11 +62,12 @@ def stock_world(database, keys, tmp_path_factory):
     """Start the service with defects and build a world on it."""
 
     @contextmanager
-    def build(*defects, pool=4, **options):
+    def build(*defects, pool=4, ways=("HEADER",), http=(), **options):
         folder = tmp_path_factory.mktemp("stock")
-        with _served(folder, database.app_url, keys, defects, pool) as base_url:
+        with _served(folder, database.app_url, keys, {"defects": defects, "ways": ways, "pool": pool}) as base_url:
             clock = SystemClock()
             target = _target(database, base_url)
+            target = dataclasses.replace(target, profile=dataclasses.replace(target.profile, **dict(http)))
             target = dataclasses.replace(target, identity=Identity("command", {"command": _command(folder, keys, base_url)}))
             with build_world(target, token_source(target.identity, clock), new_run(), clock, **options) as world:
                 yield world
@@ -60,8 +77,8 @@ def stock_world(database, keys, tmp_path_factory):
 
 
 @contextmanager
-def _served(folder, database_url, keys, defects, pool):
-    settings = {"database_url": database_url, "pool": pool, "defects": defects, "public_key": keys[2], "issuer": ISSUER}
+def _served(folder, database_url, keys, options):
+    settings = {"database_url": database_url, "public_key": keys[2], "issuer": ISSUER, **options}
     (folder / "settings.json").write_text(json.dumps(settings))
     command = [sys.executable, str(HERE / "service.py"), str(folder / "settings.json")]
     log = (folder / "log").open("wb")

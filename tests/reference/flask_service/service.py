@@ -1,9 +1,12 @@
 """A stock service as a small team would write it: Flask, psycopg's pool, one schema per tenant. It shares no code with anything.
 
 `python service.py SETTINGS.json` prints its port and serves until its standard input closes. `defects` in the settings are names
-of DEFECTS; each is one line.
+of DEFECTS; each is one line. `ways` say what chooses the workspace (HEADER, HOST,
+PATH) and how bodies are written: XML or CSV for answers, FORM for requests, else JSON.
 """
 
+import csv
+import io
 import json
 import sys
 import threading
@@ -12,6 +15,7 @@ import uuid
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import jwt
 import psycopg
@@ -22,14 +26,19 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
 
-DEFECTS = ("HEADER_WINS", "SESSION_PATH", "CARD_CACHE_BY_ID", "CURRENT_WORKSPACE_IS_GLOBAL", "ME_TAKES_ALL")
+DEFECTS = ("HEADER_WINS", "SESSION_PATH", "CARD_CACHE_BY_ID", "CURRENT_WORKSPACE_IS_GLOBAL", "ME_TAKES_ALL", "HOST_WINS")
+CHOOSE = ("HEADER", "HOST", "PATH")
+WAYS = (*CHOOSE, "XML", "CSV", "FORM")
+SUFFIX = ".stock.example.com"
 RANKS = {"viewer": 0, "member": 1, "admin": 2, "owner": 3}
 ARTICLE = "id::text, sku, name, description, unit_price::float8 AS price"
 CARD_LIFE_S = 30
 
 settings = json.loads(Path(sys.argv[1]).read_text())
 defects = frozenset(settings["defects"])
+ways = frozenset(settings["ways"])
 assert defects <= set(DEFECTS)
+assert ways <= set(WAYS)
 app = Flask(__name__)
 pool = ConnectionPool(settings["database_url"], min_size=settings["pool"], max_size=settings["pool"], timeout=5, open=False)
 cards, signed_out = {}, set()
@@ -44,7 +53,7 @@ class Refused(Exception):
 
 @app.errorhandler(Refused)
 def on_refused(problem):
-    if problem.status in {401, 403} and (organization := request.headers.get("X-Workspace", "").replace("\0", "")):
+    if problem.status in {401, 403} and (organization := addressed()):
         user = getattr(g, "who", {}).get("sub")
         note(organization, "access.refused" if problem.status == 403 else "login.failed", user=user, reason=problem.code)
     return jsonify(code=problem.code), problem.status
@@ -71,6 +80,32 @@ def headers(answer):
     return answer
 
 
+@app.after_request
+def written(answer):
+    """Answers in the form of this deployment: errors are JSON where rows are CSV."""
+    form = next((one for one in ("XML", "CSV") if one in ways), "")
+    if not form or not answer.is_json or (form == "CSV" and answer.status_code >= 400):
+        return answer
+    document = answer.get_json()
+    rows = document.get("items", [document])
+    if form == "XML":
+        answer.mimetype, text = "application/xml", f"<answer>{''.join(map(element, rows))}</answer>"
+        answer.set_data(text if "items" in document else element(document))
+        return answer
+    table = io.StringIO(newline="")
+    writer = csv.DictWriter(table, list(rows[0]) if rows else ["id"])
+    writer.writeheader()
+    writer.writerows(rows)
+    answer.mimetype = "text/csv"
+    answer.set_data(table.getvalue())
+    return answer
+
+
+def element(row):
+    texts = {name: "".join(one if one.isprintable() else f"&#{ord(one)};" for one in escape(str(row[name]))) for name in row}
+    return "<row>" + "".join(f"<{name}>{text}</{name}>" for name, text in texts.items() if row[name] is not None) + "</row>"
+
+
 @app.before_request
 def only_https():
     if request.headers.get("X-Forwarded-Proto", "https").lower() == "http":
@@ -93,14 +128,61 @@ def claims():
     return found
 
 
+def chosen():
+    """The organisations that the request names: each place that chooses one has to."""
+    names = {"HEADER": request.headers.getlist("X-Workspace"), "HOST": hosts(), "PATH": request.environ.get("stock.path", [])}
+    found = []
+    for way in [one for one in CHOOSE if one in ways]:
+        if len(names[way]) != 1 or not names[way][0]:
+            raise Refused(400, "no_workspace")
+        found.append(names[way][0] if way == "HEADER" else organization(names[way][0]))
+    return found
+
+
+def addressed():
+    try:
+        return chosen()[-1].replace("\0", "")
+    except Refused:
+        return ""
+
+
+def hosts():
+    name, _, rest = request.headers.get("Host", "").lower().partition(".")
+    return [name] if f".{rest}" == SUFFIX else []
+
+
+def organization(slug):
+    with pool.connection() as connection:
+        found = connection.execute("SELECT public.stock_organization(%s)", (slug.replace("\0", ""),)).fetchone()[0]
+    if found is None:
+        raise Refused(404, "no_such_workspace")
+    return found
+
+
+def below_a_path(serve):
+    """Takes /t/<slug> off the path."""
+
+    def served(environ, start):
+        parts = environ["PATH_INFO"].split("/", 3)
+        if parts[1] == "t" and len(parts) == 4:
+            environ |= {"stock.path": [parts[2]], "PATH_INFO": f"/{parts[3]}"}
+        return serve(environ, start)
+
+    return served
+
+
+if "PATH" in ways:
+    app.wsgi_app = below_a_path(app.wsgi_app)
+
+
 @contextmanager
 def workspace(who, least):
     """A transaction in the workspace of the request."""
-    values = request.headers.getlist("X-Workspace")
-    if len(values) != 1 or not values[0]:
-        raise Refused(400, "no_workspace")
-    if values[0] != who.get("org_id") and "HEADER_WINS" not in defects:
+    values = chosen()
+    compared = values[:1] if "HOST_WINS" in defects else values
+    if any(value != who.get("org_id") for value in compared) and "HEADER_WINS" not in defects:
         raise Refused(403, "not_yours")
+    values = values[-1:]
     with pool.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute("SELECT * FROM public.resolve_tenant(%s, %s)", (values[0], who["sub"])).fetchone()
         if row is None or row["deleted_at"]:
@@ -162,13 +244,24 @@ def identifier(text):
 
 
 def sent(*names):
-    body = request.get_json(silent=True)
+    body = amounts(request.form.to_dict()) if "FORM" in ways else request.get_json(silent=True)
     if not isinstance(body, dict) or not is_storable(json.dumps(body, ensure_ascii=False)) or "\\u0000" in json.dumps(body):
         raise Refused(400, "unusable")
     found = {name: body[name] for name in names if name in body}
     if any(value is not None and not isinstance(value, str | int | float) for value in found.values()):
         raise Refused(422, "unusable")
     return found
+
+
+def amounts(form):
+    for name in form.keys() & {"price", "pieces"}:
+        try:
+            form[name] = float(form[name])
+        except ValueError:
+            raise Refused(422, "unusable") from None
+    if not form:
+        raise Refused(400, "unusable")
+    return form
 
 
 def is_storable(text):

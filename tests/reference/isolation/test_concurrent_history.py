@@ -6,8 +6,9 @@ import threading
 import pytest
 
 from capliquify_ops.isolation import concurrent_history, run_family
-from capliquify_ops.isolation.concurrent_plan import Hold
-from capliquify_ops.isolation.history_model import Kind
+from capliquify_ops.isolation.concurrent_plan import Hold, Round, Step
+from capliquify_ops.isolation.database import Lock
+from capliquify_ops.isolation.history_model import Kind, Result
 from capliquify_ops.isolation.run import probes_of
 from capliquify_ops.isolation.serialised_operation import serialised
 from capliquify_ops.model.outcome import Grade, Outcome
@@ -126,6 +127,17 @@ def test_refused_where_it_was_served_counts(world, cast, lie, held_only, make):
     found = run_family(CHECK, world)
     assert (found.outcome, found.grade) == (Outcome.FAILING, Grade.STRONG)
     assert "403" in found.why
+
+
+def test_what_was_sent_before_a_round_was_given_up_is_recorded(world, monkeypatch):
+    """A change that a lock was to stall, and did not (its list came from a cache), has happened: the old row is no lost write."""
+    changed = Round(Hold.ONE, "a", (Step("update", "a", "a.owner", 0),), ())
+    plan = (Round(Hold.NOTHING, "", (), (Step("create", "a", "a.owner", 0),)), changed)
+    monkeypatch.setattr(Lock, "await_waiter", lambda self, seconds, clock: False)
+    ran = concurrent_history.run_plan(world, plan, frozenset())
+    assert ["stalled no request" in why for why in ran.undone] == [True]
+    assert [one.outcome for one in ran.recording.history if "round" in one.label] == [Result.OK, Result.OK]
+    assert ran.anomalies == []
 
 
 def test_one_tenants_serialised_work_keeps_no_other_waiting(world):

@@ -15,7 +15,7 @@ from capliquify_ops.model.errors import TargetUnreachable
 from capliquify_ops.reference.service.switches import DEFECTS, TWINS
 
 PROOF = Path(__file__).parents[2] / "proof"
-MODULES = ("isolation_mutants", "isolation_services", "mutation_score")
+MODULES = ("isolation_mutants", "isolation_services", "isolation_workers", "mutation_score")
 
 
 @pytest.fixture
@@ -177,6 +177,9 @@ def test_the_page_of_a_perfect_run(proof, pretended, as_it_should_be, tmp_path):
     assert page.count("| 20 | 0 | 0 | 0 | 1.0 | a \\| line |") == 20
     clean = sum(job.part == "clean" for job in proof.jobs())
     assert f"{clean} runs of single checks, 0 alarms, 0 that could not tell." in page
+    assert "One run was made at a time." in page
+    _, page = page_of(proof, tmp_path, lambda row: row | {"at_once": 2})
+    assert "Up to 2 runs were made at a time" in page
 
 
 @pytest.mark.parametrize(

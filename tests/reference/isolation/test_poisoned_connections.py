@@ -7,7 +7,7 @@ from collections import deque
 import psycopg
 import pytest
 
-from capliquify_ops.isolation import connection_faults, poisoned_connections, run_family, service_sessions
+from capliquify_ops.isolation import connection_faults, met_connections, poisoned_connections, run_family, service_sessions
 from capliquify_ops.isolation.probe_sweep import sweep_of
 from capliquify_ops.isolation.run import probes_of
 from capliquify_ops.isolation.service_sessions import connections, left_open
@@ -69,7 +69,13 @@ def chosen(monkeypatch, *names):
 @pytest.fixture
 def four(monkeypatch):
     """The proxy's pool is not one that the database counts."""
-    monkeypatch.setattr(poisoned_connections, "connections", lambda world: 4)
+    so_many(monkeypatch, 4)
+
+
+def so_many(monkeypatch, count):
+    """So many connections, of which the database does not show when they were used."""
+    found = [service_sessions.ServiceSession(pid, "idle", "") for pid in range(count)]
+    monkeypatch.setattr(met_connections, "sessions", lambda world, owner: found)
 
 
 @pytest.fixture
@@ -114,7 +120,7 @@ def test_a_reset_that_also_follows_errors_is_right(world, cast, lie, monkeypatch
 @pytest.mark.whole
 def test_every_fault_reaches_the_service(world, monkeypatch):
     """Each fault of the menu is really done to the reference service, which stays right after it and keeps nothing open."""
-    monkeypatch.setattr(poisoned_connections, "connections", lambda world: 1)
+    so_many(monkeypatch, 1)
     chosen(monkeypatch, *(fault.name for fault in connection_faults.MENU if not fault.is_of_both))
     probes = probes_of(poisoned_connections.poisoned, world)
     assert [probe.line() for probe in probes if probe.violation()] == []
@@ -127,7 +133,7 @@ def test_every_fault_reaches_the_service(world, monkeypatch):
 def test_without_the_right_to_signal_that_is_said(world, without_signals, monkeypatch, narrow):
     """An operator who may not cancel what the service does is told which right is missing; nothing is held against the service."""
     chosen(monkeypatch, "plain use", "a cancelled statement")
-    monkeypatch.setattr(poisoned_connections, "connections", lambda world: 1)
+    so_many(monkeypatch, 1)
     found = run_family(CHECK, world)
     assert (found.outcome, found.grade) == (Outcome.HEALTHY, Grade.WEAK)
     assert "GRANT pg_signal_backend" in found.why
@@ -149,6 +155,18 @@ def test_the_database_counts_connections_and_open_transactions(world, monkeypatc
     assert left_open(world) == []
     monkeypatch.setattr(world, "target", dataclasses.replace(world.target, operator_url=None))
     assert connections(world) == service_sessions.POOL
+
+
+def test_reads_go_on_until_each_connection_is_met(world):
+    """The database shows which connections answered: a few reads meet some, the usual number all that answer reads."""
+    with met_connections.service_connections(world) as connections:
+        before = connections.used()
+        assert len(before) == connections.count >= 10
+        assert connections.left("a family", before, 0) == 0, "reads that use no connection need not go on"
+        world.get("b.owner", "/api/products")
+        left = connections.left("rows", before, 1)
+        assert 0 < left < connections.count
+    assert "connections" in connections.told().request
 
 
 @pytest.mark.whole

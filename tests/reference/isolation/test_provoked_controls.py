@@ -12,7 +12,7 @@ from capliquify_ops.configuration import load_settings
 from capliquify_ops.configuration.system import SystemClock, new_run
 from capliquify_ops.database import fill, operator
 from capliquify_ops.identity_providers.sources import token_source
-from capliquify_ops.isolation import audit_trail, build_world, https_enforced, run_control
+from capliquify_ops.isolation import audit_trail, build_world, https_enforced, run_control, service_role
 from capliquify_ops.isolation.inert_input import MARK, PRODUCT
 from capliquify_ops.isolation.secrets_in_errors import known_secrets
 from capliquify_ops.model.outcome import Outcome
@@ -419,6 +419,38 @@ def test_a_log_that_is_written_later(world, cast, lie, run):
     assert found.outcome is Outcome.HEALTHY, found.why
 
 
+UNMADE = {
+    "a role change": lambda request: request.method == "PATCH" and request.route.startswith("/api/users/"),
+    "a deletion": lambda request: request.method == "DELETE" and request.route.startswith("/api/products/"),
+    "a sign-out": lambda request: request.route == "/api/session/sign-out",
+    "API keys": lambda request: request.method == "POST" and request.route == "/api/api-keys",
+}
+SAID = {"a role change": "a.owner makes a.viewer", "a deletion": "a.admin deletes", "a sign-out": "a.member signs out",
+        "API keys": "a.owner makes api_keys"}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [pytest.param(one, marks=pytest.mark.whole if one != "a sign-out" else ()) for one in UNMADE])
+def test_a_kind_of_event_that_could_not_be_made(kind, world, make, lie, run):
+    """Where an event of a kind that the service has could not be made, nobody saw that it is written down: no pass."""
+    lie(lambda request, forward: make.answer(409).saying({"error": "conflict"}) if UNMADE[kind](request) else forward(request))
+    found = run("sec_014_audit_trail", world)
+    assert found.outcome is Outcome.INCONCLUSIVE, found.why
+    assert "events that could not be made" in found.why
+    assert SAID[kind] in found.why
+
+
+@pytest.mark.whole
+def test_kinds_of_events_that_a_service_does_not_have(world, run):
+    """Without a route a kind must be declared absent: it is then said; undeclared it is no pass."""
+    routes = {name: route for name, route in world.profile.routes.items() if route.surface not in {"sign_out", "user"}}
+    absent = {"sign_out": "sessions end by themselves", "user": "roles come from the identity provider"}
+    for declared, outcome in ((absent, Outcome.HEALTHY), ({"user": absent["user"]}, Outcome.INCONCLUSIVE)):
+        profile = dataclasses.replace(world.profile, routes=routes, not_applicable=dict(world.profile.not_applicable) | declared)
+        found = run("sec_014_audit_trail", dataclasses.replace(world, target=dataclasses.replace(world.target, profile=profile)))
+        assert found.outcome is outcome, found.why
+        assert "sign_out" in found.why or all(why in found.why for why in absent.values())
+
+
 # SEC-012
 
 
@@ -509,6 +541,50 @@ def test_the_role_is_the_one_that_the_service_uses(world, run):
     assert found.outcome is Outcome.HEALTHY, found.why
 
 
+@pytest.mark.whole
+def test_a_role_that_was_not_seen(superuser, world, run, monkeypatch):
+    """Where no request waits for the table, the role is unknown: that nothing is wrong for the declared one is no pass."""
+    monkeypatch.setattr(service_role, "STALLED_S", 0.2)
+    route = dataclasses.replace(world.route("products"), table="working_capital_metrics")
+    profile = dataclasses.replace(world.profile, routes=dict(world.profile.routes) | {"products": route})
+    unseen = dataclasses.replace(world, target=dataclasses.replace(world.target, profile=profile))
+    found = run("sec_012_row_level_security", unseen)
+    assert found.outcome is Outcome.INCONCLUSIVE, found.why
+    assert "was not seen" in found.why
+    assert "[routes.products]" in found.why
+    superuser('ALTER ROLE :"app" BYPASSRLS')
+    try:
+        found = run("sec_012_row_level_security", unseen)
+    finally:
+        superuser('ALTER ROLE :"app" NOBYPASSRLS')
+    assert found.outcome is Outcome.FAILING, found.why
+
+
+@pytest.mark.whole
+def test_reads_that_no_lock_holds(world, lie, run, monkeypatch):
+    """A service that reads from a cache is seen while it makes a row, and the row is removed."""
+    monkeypatch.setattr(service_role, "STALLED_S", 0.5)
+    path, kept, rows = f"{world.route('products').path}?limit=100", {}, {}
+
+    def cache(request, forward):
+        if request.method == "POST":
+            rows["made"] = forward(request)
+            return rows["made"]
+        if request.method == "DELETE":
+            rows["removed"] = request.path
+        if request.method != "GET" or request.path != path:
+            return forward(request)
+        if request.token not in kept:
+            kept[request.token] = forward(request)
+        return kept[request.token]
+
+    lie(cache)
+    roles = dataclasses.replace(world.target.roles, app=world.target.roles.observer)
+    found = run("sec_012_row_level_security", dataclasses.replace(world, target=dataclasses.replace(world.target, roles=roles)))
+    assert found.outcome is Outcome.HEALTHY, found.why
+    assert rows["removed"].endswith(rows["made"].document["data"]["id"])
+
+
 def test_no_row_security_at_all(world, run):
     """Where no shared table relies on row security, that is said, together with how to declare it."""
     profile = dataclasses.replace(
@@ -593,6 +669,26 @@ def test_a_profile_without_a_limit(world, run):
     assert "http.rate_limit" in found.why
 
 
+@pytest.mark.parametrize("who", ["s.owner", pytest.param("b.owner", marks=pytest.mark.whole)])
+def test_a_burst_that_is_too_much(who, world, cast, make, lie, run):
+    """A service that fails under the burst, before its limit or for the other tenant too, was not seen to limit: no verdict."""
+    limiter, failed = Limiter(make, LIMIT, by_tenant), make.answer(500).saying({"error": "internal_error"})
+    sent, ill = [], []
+
+    def overloaded(request, forward):
+        answer = limiter(request, forward)
+        sent.append(answer.status)
+        is_ill = 429 in sent and cast.who(request) == who and len(ill) < 4
+        ill.extend([1] if is_ill else [])
+        return failed if is_ill else answer
+
+    lie(overloaded)
+    with _paced(world, LIMIT) as limited:
+        found = run("sec_018_rate_limit", limited)
+    assert found.outcome is Outcome.INCONCLUSIVE, found.why
+    assert "500" in found.why
+
+
 def test_a_limit_that_cannot_be_reached(world, run):
     """Where too few requests can be sent from here, the limit was not tried, and the sentence says how many were."""
     found = run("sec_018_rate_limit", world)
@@ -610,3 +706,23 @@ def test_the_reference_service_limits_each_tenant():
             for check in ("sec_018_rate_limit", "sec_010_starter_premium", "sec_018_rate_limit"):
                 found = run_control(check, world)
                 assert found.outcome is Outcome.HEALTHY, found.why
+
+
+# SEC-009
+
+
+@pytest.mark.whole
+def test_keys_that_a_viewer_may_revoke(world, cast, lie, run):
+    """A key is made for the attack: one that a viewer really revokes is no other check's own row that went missing."""
+
+    def fault(request, forward):
+        is_key = request.method == "DELETE" and request.route.startswith("/api/api-keys/")
+        return forward(cast.as_(request, "a.owner") if is_key and cast.who(request) == "a.viewer" else request)
+
+    lie(fault)
+    found = run("sec_009_viewer_writes", world)
+    assert found.outcome is Outcome.FAILING, found.why
+    assert "a.viewer DELETE /api/api-keys/{id}" in "\n".join(found.witness.lines)
+    lie(None)
+    after = run("sec_015_own_rows_only", world)
+    assert after.outcome is Outcome.HEALTHY, after.why

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import math
 import time
 
 import pytest
@@ -136,15 +137,43 @@ def test_the_token_alone_chooses_the_organisation(check, world, lie, run):
     """A service that knows no organisation header answers with the rows of the token's own, whatever else was sent."""
     profile = dataclasses.replace(world.profile, organization_header="")
     chosen = dataclasses.replace(world, target=dataclasses.replace(world.target, profile=profile))
-    header = world.caller._organization_header
+    header = world.caller.addressing.header
     lie(lambda request, forward: forward(request.with_header(header, request.claims.get("org_id"))))
-    world.caller._organization_header = ""
+    world.caller.addressing.header = ""
     try:
         found = run(check, chosen)
     finally:
-        world.caller._organization_header = header
+        world.caller.addressing.header = header
     assert found.outcome is Outcome.HEALTHY, found.why
     assert found.measured["probes"] > 0
+
+
+@pytest.mark.parametrize("is_compared", [True, False])
+@pytest.mark.parametrize("attack", ["int_05_not_a_member", pytest.param("sec_002_organization_header", marks=pytest.mark.whole)])
+def test_the_name_of_the_host_chooses_the_organisation(attack, is_compared, world, cast, lie, run):
+    """Where the host's name chooses, and no header: silent if it is compared with the session, proof if it is not."""
+    suffix = ".shop.example.com"
+    profile = dataclasses.replace(world.profile, organization_header="", tenant_host="{slug}" + suffix)
+    hosted = dataclasses.replace(world, target=dataclasses.replace(world.target, profile=profile))
+    organizations = {tenant.slug: tenant.organization_id for tenant in world.tenants.values()}
+
+    def fault(request, forward):
+        name = (request.header("Host") or "").lower()
+        slug = name.removesuffix(suffix) if name.endswith(suffix) else ""
+        chosen = organizations.get(slug, slug) or None
+        if not is_compared and cast.owner_of(chosen):
+            request = cast.as_(request, cast.owner_of(chosen))
+        return forward(request.with_header("X-Organization-ID", chosen))
+
+    lie(fault)
+    header, host = world.caller.addressing.header, world.caller.addressing.host
+    world.caller.addressing.header, world.caller.addressing.host = "", profile.tenant_host
+    try:
+        found = run(attack, hosted)
+    finally:
+        world.caller.addressing.header, world.caller.addressing.host = header, host
+    expected = (Outcome.HEALTHY, None) if is_compared else (Outcome.FAILING, Grade.PROOF)
+    assert (found.outcome, None if is_compared else found.grade) == expected, found.why
 
 
 def test_a_tenant_with_more_rows_than_a_page(world, lie):
@@ -346,3 +375,75 @@ def test_a_history_of_lists_that_are_late(world, lie):
     assert 0.4 < _late(world) < 2
     found = run_family("iso_04_concurrent_history", dataclasses.replace(world, depth="quick"))
     assert found.outcome is Outcome.HEALTHY, found.why
+
+
+class KeptLists:
+    """Lists are kept for a time by tenant and path, as a service does that says so."""
+
+    def __init__(self, seconds):
+        self._seconds, self._kept = seconds, {}
+
+    def __call__(self, request, forward):
+        if request.method != "GET" or request.route != "/api/products":
+            return forward(request)
+        key, now = (request.organization, request.path), time.monotonic()
+        answer, end = self._kept.get(key, (None, now))
+        if now >= end:
+            answer, end = forward(request), now + self._seconds
+            self._kept[key] = answer, end
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("kept_s", "bound_s", "says"),
+    [
+        (0.6, 1.0, ""),
+        (30, 0, "http.cache_bound_s"),
+        pytest.param(30, 0.3, "after 0.3 s", marks=pytest.mark.whole),
+    ],
+)
+def test_lists_that_are_kept_for_a_time(kept_s, bound_s, says, world, lie, run):
+    """A new row is looked for until the declared bound has passed; without one the finding says what to declare."""
+    lists = KeptLists(kept_s)
+    lie(lists)
+    world.get("a.owner", "/api/products?limit=100")
+    profile = dataclasses.replace(world.profile, cache_bound_s=bound_s)
+    found = run(
+        "int_13_admin_creates_product", dataclasses.replace(world, target=dataclasses.replace(world.target, profile=profile))
+    )
+    assert found.outcome is (Outcome.FAILING if says else Outcome.HEALTHY), found.why
+    assert says in found.why
+
+
+class LateSignOuts:
+    """Signing out is answered at once, and takes effect some seconds later."""
+
+    def __init__(self, make, seconds):
+        self._done, self._seconds, self._asked = make.ok({"signed_out": True}), seconds, {}
+
+    def __call__(self, request, forward):
+        if request.route == "/api/session/sign-out":
+            self._asked[request.token] = time.monotonic(), request
+            return self._done
+        at, sign_out = self._asked.get(request.token, (math.inf, None))
+        if time.monotonic() - at > self._seconds:
+            del self._asked[request.token]
+            forward(sign_out)
+        return forward(request)
+
+
+@pytest.mark.parametrize(
+    ("ends_s", "bound_s", "outcome"),
+    [
+        (1, 3, Outcome.HEALTHY),
+        pytest.param(1, 0, Outcome.FAILING, marks=pytest.mark.whole),
+        pytest.param(math.inf, 3, Outcome.FAILING, marks=pytest.mark.whole),
+    ],
+)
+def test_sign_outs_that_take_effect_later(ends_s, bound_s, outcome, world, make, lie, run):
+    """A session must have ended when the declared bound has passed: at once where none is declared."""
+    lie(LateSignOuts(make, ends_s))
+    profile = dataclasses.replace(world.profile, sign_out_bound_s=bound_s)
+    found = run("int_03_invalid_session", dataclasses.replace(world, target=dataclasses.replace(world.target, profile=profile)))
+    assert found.outcome is outcome, found.why
+    assert outcome is Outcome.HEALTHY or "a session signed out after use" in found.why

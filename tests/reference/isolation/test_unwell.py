@@ -1,5 +1,6 @@
 """A service that is ill, away or busy is neither a leak nor a pass."""
 
+import dataclasses
 import itertools
 import threading
 
@@ -19,6 +20,8 @@ POSITIVE = {
 """Scenarios that claim a success: a service that serves nobody fails them."""
 MANY_AT_ONCE = "sec_016_concurrent_search_path"
 """Sends more at once than a service must serve: being turned away is an answer there."""
+LONGEST = {"iso_03_poisoned_connections"}
+"""These take most of a minute in full depth, for reads that say nothing more about one answer that did not come."""
 DISTURBING = {MANY_AT_ONCE, "iso_00_audit_guards", "iso_03_poisoned_connections", "iso_08_provoked_errors"}
 """These hold requests up or break what they need, so that a server error may well be the answer."""
 
@@ -26,6 +29,10 @@ DISTURBING = {MANY_AT_ONCE, "iso_00_audit_guards", "iso_03_poisoned_connections"
 def ill(make, status, body, kind="text/html"):
     answer = make.answer(status, [("Content-Type", kind)], body)
     return lambda request, forward: answer
+
+
+def at_depth(check, world):
+    return dataclasses.replace(world, depth="quick") if check in LONGEST else world
 
 
 @pytest.mark.parametrize("check", BUILT)
@@ -65,7 +72,7 @@ def test_one_request_that_cannot_be_answered(check, status, at, world, make, lie
     turns = itertools.count()
     away = make.answer(status, body=b'{"success": false, "error": "database_unavailable"}')
     lie(lambda request, forward: away if next(turns) == at else forward(request))
-    found = run(check, world)
+    found = run(check, at_depth(check, world))
     if next(turns) <= at or check in DISTURBING:
         assert found.outcome in {Outcome.HEALTHY, Outcome.INCONCLUSIVE}, found.why
     else:
@@ -78,7 +85,7 @@ def test_what_is_looked_at_afterwards_is_not_shown(check, world, cast, make, lie
     """A tenant's owner cannot read while the check looks for what a probe left behind: nothing was changed for all that is known."""
     away, turns = make.answer(503, body=b"{}"), itertools.count()
     lie(lambda request, forward: away if cast.who(request) == "a.owner" and next(turns) > 1 else forward(request))
-    found = run(check, world)
+    found = run(check, at_depth(check, world))
     assert found.outcome is not Outcome.FAILING, found.why
 
 
@@ -117,6 +124,57 @@ def test_some_concurrent_requests_that_are_turned_away(world, cast, make, lie, r
     found = run(MANY_AT_ONCE, world)
     assert (found.outcome, found.grade) == (Outcome.HEALTHY, Grade.WEAK), found.why
     assert found.examined == found.eligible - 4
+
+
+class Crowded:
+    """A service that fails with 500 while requests that `is_crowd` counts as too many are in it, and says `text` then."""
+
+    def __init__(self, make, is_crowd, text="internal_error"):
+        self._answer = make.answer(500).saying({"error": text})
+        self._is_crowd, self._lock, self._inside = is_crowd, threading.Lock(), []
+
+    def __call__(self, request, forward):
+        with self._lock:
+            self._inside.append(request)
+            is_crowded = self._is_crowd(self._inside)
+        try:
+            # Those that are let in hold the others up until all of a burst have come.
+            answer = forward(request)
+            return self._answer if is_crowded else answer
+        finally:
+            with self._lock:
+                self._inside = [one for one in self._inside if one is not request]
+
+
+def is_mixed(inside):
+    return len({one.organization for one in inside}) > 1
+
+
+@pytest.mark.whole
+def test_a_burst_that_is_too_much(world, make, lie, run):
+    """500 for many requests at once, of one tenant alone as well, is the service's load: no verdict, and it is said."""
+    lie(Crowded(make, lambda inside: len(inside) > 3))
+    found = run(MANY_AT_ONCE, world)
+    assert found.outcome is Outcome.INCONCLUSIVE, found.why
+    assert "500" in found.why
+    assert "overloaded" in found.why
+
+
+@pytest.mark.whole
+def test_failures_of_two_tenants_at_once(world, make, lie, run):
+    """500 only while requests of both tenants are in the service is no load."""
+    lie(Crowded(make, is_mixed))
+    found = run(MANY_AT_ONCE, world)
+    assert (found.outcome, found.grade) == (Outcome.FAILING, Grade.STRONG), found.why
+
+
+@pytest.mark.whole
+def test_failures_that_name_the_other_tenant(world, make, lie, run):
+    """An error under load that names the other tenant's schema is held against the service."""
+    lie(Crowded(make, lambda inside: len(inside) > 3, f"no such table in {world.tenants['b'].schema_name}"))
+    found = run(MANY_AT_ONCE, world)
+    assert found.outcome is Outcome.FAILING, found.why
+    assert "names the schema of b" in "\n".join(found.witness.lines)
 
 
 def test_what_was_seen_before_it_went_away_counts(world, cast, lie, run):

@@ -24,3 +24,11 @@ def test_log_files_of_another_kind(given):
     """Anything but a list of names is refused."""
     with pytest.raises(ConfigurationInvalid, match=r"targets\.here\.log_files must be a list of files"):
         parsed(log_files=given)
+
+
+def test_the_mail_folder_is_relative_to_the_configuration():
+    """The folder of a mail sink is beside the configuration too, and nothing given is none."""
+    assert parsed().mail_folder is None
+    assert parsed(mail_folder="mail").mail_folder == Path("/etc/app/mail")
+    with pytest.raises(ConfigurationInvalid, match=r"targets\.here\.mail_folder must be text"):
+        parsed(mail_folder=["mail"])

@@ -111,6 +111,14 @@ def _identity(provider, options):
         (_identity("command", ""), r"'command' needs command, a list"),
         (_identity("static", "tokens = { a = 1 }"), r"tokens must be a table of user id"),
         (_identity("static", "token = { a = 'hunter2' }"), r"unknown key 'token'.*'tokens'"),
+        (_identity("clerk", ""), r"'clerk' needs secret_key_env, the name of a variable"),
+        (_identity("clerk", "foreign_secret_key_env = 'K'"), r"'clerk' needs secret_key_env"),
+        (_identity("clerk", "secret_key_enw = 'K'\nsecret_key_env = 'K'"), r"unknown key 'secret_key_enw'.*'secret_key_env'"),
+        (_identity("clerk", "secret_key_env = 'sk-test_hunter2'"), r"secret_key_env must be the name of a variable"),
+        (_identity("clerk", "secret_key_env = 'K'\nplatform_admin = 5"), r"platform_admin must be a text"),
+        (_identity("clerk", "secret_key_env = 'K'\nroles = 5"), r"roles must be a table of role"),
+        (_identity("clerk", "secret_key_env = 'K'\nroles = { ownr = 'org:admin' }"), r"roles .* owner, admin, member, viewer"),
+        (_identity("clerk", "secret_key_env = 'K'\nroles = { owner = '' }"), r"roles must be a table of role"),
     ],
 )
 def test_a_mistake_is_named(file, text, says):
@@ -218,6 +226,19 @@ def test_the_key_stands_beside_the_configuration(file):
     path = file(_identity("jwt", "key_file = 'key.pem'"))
     key_file = _load(path).target("x", observing=True).identity.options["key_file"]
     assert key_file == str(path.parent / "key.pem")
+
+
+def test_the_keys_of_clerk_are_secrets_of_the_environment(file):
+    """Both keys are read from variables and shown nowhere; one that is not set stops only who needs tokens."""
+    text = _identity("clerk", "secret_key_env = 'KEY'\nforeign_secret_key_env = 'FOREIGN'\nroles = { viewer = 'org:viewer' }")
+    target = _load(file(text), KEY="hunter2", FOREIGN="hunter3").target("x", observing=True)
+    options = target.identity.options
+    assert (options["secret_key"], options["foreign_secret_key"]) == (Secret("hunter2"), Secret("hunter3"))
+    assert options["roles"] == {"viewer": "org:viewer"}
+    assert "hunter" not in repr(target)
+    absent = _load(file(text), KEY="hunter2").target("x", observing=True).identity.options
+    assert "'FOREIGN', which is not set" in str(absent["missing"])
+    assert "missing" not in options
 
 
 @pytest.mark.parametrize(

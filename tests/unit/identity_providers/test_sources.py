@@ -151,7 +151,8 @@ def test_broken_variants_are_broken(signing, key):
     ("identity", "says"),
     [
         (Identity(), r"no \[identity\]"),
-        (Identity("clerk"), "not in this version"),
+        (Identity("clerk"), r"secret_key_env is not set"),
+        (Identity("other"), "is unknown"),
         (Identity("command", {"command": "one text"}), "list of texts"),
         (Identity("command", {"command": []}), "empty"),
         (Identity("static", {"tokens": ["t"]}), "table"),

@@ -38,7 +38,7 @@ def measures(monkeypatch):
 
     def give(*probes):
         left = list(probes)
-        monkeypatch.setattr(runs, "_measured", lambda control, world: judge((left.pop(0),), *about))
+        monkeypatch.setattr(runs, "_measured", lambda control, world, parts=(): (judge((left.pop(0),), *about), frozenset()))
         return left
 
     return give
@@ -64,6 +64,9 @@ def test_what_is_seen_once_is_looked_for_again(world, measures, probes, outcome,
     if (outcome, probes[0]) == (Outcome.INCONCLUSIVE, STRONG):
         assert "Seen once of two times" in found.why
         assert "the count was 1 and is 2" in found.why
+    assert (runs.SEEN_TWICE in (found.witness.lines if found.witness else ())) is (
+        len(probes) - unused == 2 and outcome is Outcome.FAILING
+    )
 
 
 @pytest.mark.parametrize(("changes", "says"), [({"depth": "quick"}, "--depth full"), ({"is_read_only": True}, "written to")])

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from capliquify_ops.isolation.canary import TOKEN_BYTES, Canary, mint
 from capliquify_ops.isolation.sensor import sightings
 
-CANARY = mint("b", "products 1 of b", bytes(range(TOKEN_BYTES)))
-OTHER = mint("a", "products 2 of a", b"\xff" * TOKEN_BYTES)
+CANARY = mint("r0123456789", "b", "products 1 of b", bytes(range(TOKEN_BYTES)))
+OTHER = mint("r0123456789", "a", "products 2 of a", b"\xff" * TOKEN_BYTES)
 TEXTS = st.text(max_size=200)
 
 
