@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from capliquify_ops.configuration import Target, TargetClass, load_profile
-from capliquify_ops.load import Caller, Plan, run_load
+from capliquify_ops.load import Caller, Plan, reads, run_load
 from capliquify_ops.load.figures import figures
 from capliquify_ops.model.secret import Secret
 
@@ -36,7 +36,7 @@ def base_url():
 def test_open_arrivals(benchmark, base_url, rate):
     """At the rates of both checks the generator keeps its schedule, with most of a core to spare."""
     caller = Caller(Secret("token"), {"X-Organization-ID": "org_a"}, "sku-a-")
-    plan = Plan(base_url, rate, SECONDS, (caller,), ("/api/products",), warmup_s=0.5, connections=CONNECTIONS)
+    plan = Plan(base_url, rate, SECONDS, (caller,), reads("/api/products"), warmup_s=0.5, connections=CONNECTIONS)
     target = Target("endpoint", TargetClass.LOOPBACK, load_profile("capliquify", Path()), base_url=base_url)
     run = benchmark.pedantic(run_load, args=(plan,), kwargs={"target": target}, rounds=1)
     found = figures(run)

@@ -9,7 +9,7 @@ import re
 GROUPS = {
     "browser": r"browser/",
     "isolation": r"reference/isolation/",
-    "one stack": r"reference/(service/test_(contract|identity|store|people_and_platform|defects\.py::test_without)|stack/test_(account|secrets|service|tokens)|test_suspension|readiness/test_watchdog)\.py",
+    "one stack": r"reference/(service/test_(contract|identity|store|people_and_platform|defects\.py::test_without)|stack/test_(account|secrets|service|tokens)|test_suspension|readiness/test_watchdog|load/test_(tenant_creation_storm|latency_baseline))\.py",
     "served": r"reference/readiness/test_serve\.py::test_(the_line|the_target|tokens)",
     "stock": r"reference/flask_service/",
     "surfaces": r"reference/service/test_surfaces\.py",
@@ -18,7 +18,7 @@ GROUPS = {
     "outages": r"reference/service/test_limits_and_outages\.py::test_(health|a_first_login)",
     "error rate": r"reference/diagnostics/test_error_rate\.py",
     "slow responses": r"reference/diagnostics/test_slow_responses\.py",
-    "good run": r"reference/load/test_(api_load|request_latency\.py::test_a_failing_service|generator\.py::test_(requests_start|tokens_are))",
+    "good run": r"reference/load/test_(api_load|request_latency\.py::test_a_failing_service|generator\.py::test_(requests_start|tokens_are)|crew\.py::test_two_generators_send)",
     "servers": r"reference/stack/test_postgres\.py",
     "15": r"db/(definitions/.*[-\[]15\]|archive/test_runbook\.py.*\[15\]|.*::.*on_15|test_registry_on_15)",
     "oracle": r"db/definitions/(?!test_cost)",

@@ -61,6 +61,10 @@ GROUPS = {
         "The runbook's resolution steps: planned, confirmed, logged, looked at afterwards.",
         {"list": "remedy.list_", "plan": "remedy.plan", "run": "remedy.run", "trail": "remedy.trail"},
     ),
+    "load": Group(
+        "Load outside the suites: one run, how much a service takes, remote generators.",
+        {"run": "load.run", "capacity": "load.capacity", "compare": "load.compare", "worker": "load.worker"},
+    ),
     "signoff": Group(
         "The launch decision, computed from the evidence folder.",
         {"status": "signoff.status", "verify": "signoff.verify", "report": "signoff.report"},

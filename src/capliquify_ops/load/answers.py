@@ -1,12 +1,17 @@
 """Is an answer the right one: 200, JSON, this tenant's rows and nobody else's."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from capliquify_ops.load.operations import Kind, Operation
 from capliquify_ops.load.samples import Verdict
 
-HTTP_OK = 200
+_RIGHT: Mapping[Kind, frozenset[int]] = {
+    Kind.READ: frozenset({200}),
+    Kind.ANALYTICS: frozenset({200}),
+    Kind.WRITE: frozenset({200, 201}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +28,14 @@ def expectations(markers: Iterable[str]) -> tuple[Expectation, ...]:
     return tuple(Expectation(own, tuple(sorted(set(each) - {own}))) for own in each)
 
 
-def verdict_of(status: int, body: bytes, expected: Expectation) -> Verdict:
+def verdict_of(status: int, body: bytes, expected: Expectation, operation: Operation) -> Verdict:
     """Judge one answer that arrived whole. Another tenant's rows count whatever the status."""
     if any(marker in body for marker in expected.foreign):
         return Verdict.FOREIGN
-    if status != HTTP_OK:
+    if status not in _RIGHT[operation.kind]:
         return Verdict.STATUS
-    return Verdict.OK if expected.own in body and _is_json(body) else Verdict.EMPTY
+    is_whole = (expected.own in body or not operation.holds_rows) and _is_json(body)
+    return Verdict.OK if is_whole else Verdict.EMPTY
 
 
 def _is_json(body: bytes) -> bool:
@@ -40,12 +46,12 @@ def _is_json(body: bytes) -> bool:
     return True
 
 
-def witness(path: str, status: int, body: bytes, expected: Expectation, verdict: Verdict) -> str:
+def witness(name: str, status: int, body: bytes, expected: Expectation, verdict: Verdict) -> str:
     """Return one line that proves a wrong answer, without the rows themselves."""
     own = expected.own.decode()
     if verdict is Verdict.FOREIGN:
         others = ", ".join(marker.decode() for marker in expected.foreign if marker in body)
-        return f"GET {path} as {own} answered {status} with rows of {others}"
+        return f"{name} as {own} answered {status} with rows of {others}"
     if verdict is Verdict.EMPTY:
-        return f"GET {path} as {own} answered {status} with {len(body)} bytes and none of its own rows"
-    return f"GET {path} as {own} answered {status}"
+        return f"{name} as {own} answered {status} with {len(body)} bytes and none of its own rows"
+    return f"{name} as {own} answered {status}"

@@ -10,11 +10,20 @@ from capliquify_ops.model.names import CheckId
 CHECK = CheckId("api_load")
 REQUIRED_RATE = "load_required_rate"
 REQUIRED_RATE_EMBEDDED = "load_required_rate_embedded"
+REQUIRED_SECONDS = "load_required_seconds"
+REQUIRED_SECONDS_EMBEDDED = "load_required_seconds_embedded"
 measure = run_load
 
 
-def judge(run: LoadRun, limits: Limits, *, required_rate: str = REQUIRED_RATE, raw: str = "") -> Finding:
-    """Compare a run with the sign-off's claim; `required_rate` names the limit that holds the rate.
+def judge(
+    run: LoadRun,
+    limits: Limits,
+    *,
+    required_rate: str = REQUIRED_RATE,
+    required_seconds: str = REQUIRED_SECONDS,
+    raw: str = "",
+) -> Finding:
+    """Compare a run with the sign-off's claim; `required_rate` and `required_seconds` name the limits that hold it.
 
     A run at a lower rate or for a shorter time can fail, when it misses the limits already, and never pass: it is
     INCONCLUSIVE and says how much of the rate and of the time was driven. `raw` is the digest of the raw document.
@@ -23,7 +32,7 @@ def judge(run: LoadRun, limits: Limits, *, required_rate: str = REQUIRED_RATE, r
         compared=(("error_ratio", "load_error_rate"), ("p50_ms", "load_p50_ms"), ("p95_ms", "load_p95_ms")),
         p95="load_p95_ms",
         rate=required_rate,
-        seconds="load_required_seconds",
+        seconds=required_seconds,
         sustained=True,
     )
     return finding_of(CHECK, run, limits, bounds, raw)

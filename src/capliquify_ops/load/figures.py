@@ -1,10 +1,13 @@
 """From samples to figures: pure functions of a run, exact, without histograms or estimates."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
+from capliquify_ops.load.corroboration import counted
+from capliquify_ops.load.limiting import seen
 from capliquify_ops.load.plan import arrivals
 from capliquify_ops.load.result import LoadRun
 from capliquify_ops.load.samples import Samples, Verdict
@@ -15,9 +18,12 @@ ANSWERED_WITHIN_US = 1_000_000
 _BUCKETS_MS = (0.5, 1, 2, 3, 4, 5, 7.5, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 2000, 5000, 10000)
 
 
+Number = TypeVar("Number", int, float)
+
+
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """The arrivals of one second: due, started, answered at all, answered well, answered within one second, worst slip."""
+    """The arrivals of one second: due, started, answered at all, answered rightly, rightly within one second, worst slip."""
 
     second: int
     offered: int
@@ -33,7 +39,7 @@ class Cohort:
         return self.offered - self.succeeded
 
 
-def percentile(ordered: Sequence[int], share: float) -> int:
+def percentile(ordered: Sequence[Number], share: float) -> Number:
     """Return the smallest value that at least `share` of the ordered values do not exceed (nearest rank)."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
@@ -67,7 +73,7 @@ def _cohort(second: int, before: int, after: int, samples: Samples, rows: Sequen
         started=len(rows),
         completed=len(answered),
         succeeded=sum(samples.verdict[row] == Verdict.OK for row in rows),
-        in_time=sum(samples.latency_us[row] <= ANSWERED_WITHIN_US for row in answered),
+        in_time=sum(samples.verdict[row] == Verdict.OK and samples.latency_us[row] <= ANSWERED_WITHIN_US for row in rows),
         slip_p99_us=percentile(slips, 0.99) if slips else 0,
     )
 
@@ -81,10 +87,40 @@ def figures(run: LoadRun) -> Mapping[str, Scalar]:
         "seconds": round(seconds, 3),
         **_counts(run, rows),
         **latencies(run.samples),
+        **of_kinds(run, run.samples),
         **_generator(run, seconds),
         "connections": run.connections,
+        "reused_ratio": _reused(run),
         "tenants": run.tenants,
+        "tenants_served": len({run.sender(index).tenant for index in _right(run.samples)}),
+        **counted(run),
+        **seen(run),
     }
+
+
+def _reused(run: LoadRun) -> float:
+    """Return the share of requests that needed no new connection beyond the one that each driver opens first."""
+    again = max(0, run.health.opened - run.connections)
+    return round(max(0.0, 1 - again / len(run.samples)), 4) if len(run.samples) else 0.0
+
+
+def _right(samples: Samples) -> Iterator[int]:
+    return (index for index, verdict in zip(samples.index, samples.verdict, strict=True) if verdict == Verdict.OK)
+
+
+def of_kinds(run: LoadRun, samples: Samples) -> dict[str, Scalar]:
+    """Return the percentiles of each kind of request among these of a run, where its plan has several."""
+    kinds = sorted({operation.kind for operation in run.operations})
+    if len(kinds) == 1:
+        return {}
+    found: dict[str, Scalar] = {}
+    for kind in kinds:
+        of_kind = [row for row, index in enumerate(samples.index) if run.operation(index).kind is kind]
+        without = sorted(samples.latency_us[row] - samples.slip_us[row] for row in of_kind)
+        found[f"{kind}_requests"] = len(of_kind)
+        found |= _milliseconds(f"{kind}_p95_ms", sorted(samples.latency_us[row] for row in of_kind), 0.95)
+        found |= _milliseconds(f"{kind}_p95_without_slip_ms", without, 0.95)
+    return found
 
 
 def driven_seconds(run: LoadRun) -> float:
@@ -133,6 +169,7 @@ def latencies(samples: Samples) -> dict[str, Scalar]:
         **_milliseconds("max_ms", latency, 1.0),
         **_milliseconds("p50_without_slip_ms", without, 0.50),
         **_milliseconds("p95_without_slip_ms", without, 0.95),
+        **_milliseconds("p99_without_slip_ms", without, 0.99),
         **_milliseconds("service_p95_ms", service, 0.95),
     }
 

@@ -26,6 +26,7 @@ def trouble(run: LoadRun, figures: Mapping[str, Scalar], limits: Limits, p95_key
         _not_offered(run, limits),
         _starved_of_connections(run, limits.number(p95_key)),
         _slipped_cohort(run, limits),
+        _reopened(figures, limits),
     ]
     return "; ".join(reason for reason in found if reason)
 
@@ -56,6 +57,12 @@ def _starved_of_connections(run: LoadRun, p95_limit_ms: float) -> str:
     if run.connections >= needed or waited * 100 <= len(run.samples):
         return ""
     return f"{run.connections} connections are too few for {run.rate:g} requests/s, {needed:.0f} are needed"
+
+
+def _reopened(figures: Mapping[str, Scalar], limits: Limits) -> str:
+    if holds(figures["reused_ratio"], limits["load_reused_ratio"]):
+        return ""
+    return f"only {figures['reused_ratio']} of the requests used an open connection again: making them was measured with it"
 
 
 def _slipped_cohort(run: LoadRun, limits: Limits) -> str:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from capliquify_ops.configuration.limits import Limits, holds
-from capliquify_ops.load.figures import cohorts, figures, latencies
+from capliquify_ops.load.corroboration import doubt
+from capliquify_ops.load.figures import cohorts, figures, latencies, of_kinds
 from capliquify_ops.load.health import trouble
+from capliquify_ops.load.limiting import NOTHING, limited_by
 from capliquify_ops.load.plan import arrivals
 from capliquify_ops.load.result import LoadRun, Side, Stretch
 from capliquify_ops.load.shortage import late_by_shortage, overlaps, short_stretches, untouched
@@ -45,13 +46,24 @@ class Case:
     limits: Limits
     bounds: Bounds
     short: Sequence[Stretch]
+    trouble: str
 
 
 def finding_of(check: CheckId, run: LoadRun, limits: Limits, bounds: Bounds, raw: str) -> Finding:
     """Judge a run: wrong rows are wrong whatever the generator did; speed is judged only when it was well."""
-    case = Case(run, figures(run), limits, bounds, short_stretches(run, limits))
-    questions: tuple[Callable[[Case], Answer | None], ...] = (_wrong_rows, _no_data, _generator, _missed, _too_little)
+    measured = figures(run)
+    case = Case(run, measured, limits, bounds, short_stretches(run, limits), trouble(run, measured, limits, bounds.p95))
+    questions: tuple[Callable[[Case], Answer | None], ...] = (
+        _wrong_rows,
+        _no_data,
+        _generator,
+        _missed,
+        _unserved,
+        _doubted,
+        _too_little,
+    )
     answer = next((found for ask in questions if (found := ask(case))), None) or _healthy(case)
+    held = not case.trouble and next(_misses(case), None) is None
     return Finding(
         check=check,
         subject=Subject(SubjectKind.SERVICE, run.base_url),
@@ -61,7 +73,7 @@ def finding_of(check: CheckId, run: LoadRun, limits: Limits, bounds: Bounds, raw
         why=answer.why,
         examined=len(run.samples),
         eligible=arrivals(run.rate, run.seconds),
-        measured=case.figures,
+        measured={**case.figures, "limited_by": NOTHING if held else limited_by(run, limits, case.trouble)},
         limit=answer.limit,
         witness=Witness(run.witnesses) if run.witnesses else None,
         grade=Grade.STRONG,
@@ -70,8 +82,8 @@ def finding_of(check: CheckId, run: LoadRun, limits: Limits, bounds: Bounds, raw
 
 def _asked(run: LoadRun) -> str:
     return (
-        f"GET {', '.join(run.paths)} at {run.rate:g} requests/s for {run.seconds:g} s after {run.warmup_s:g} s of warm-up, "
-        f"open arrivals, {run.tenants} tenants, {run.connections} connections"
+        f"{', '.join(each.name for each in run.operations)} at {run.rate:g} requests/s for {run.seconds:g} s "
+        f"after {run.warmup_s:g} s of warm-up, open arrivals, {run.tenants} tenants, {run.connections} connections"
     )
 
 
@@ -94,17 +106,17 @@ def _no_data(case: Case) -> Answer | None:
 
 
 def _generator(case: Case) -> Answer | None:
-    reason = trouble(case.run, case.figures, case.limits, case.bounds.p95)
-    if not reason:
+    if not case.trouble:
         return None
-    return Answer(Outcome.INCONCLUSIVE, f"The generator, not the service, decided this run: {reason}.")
+    return Answer(Outcome.INCONCLUSIVE, f"The generator, not the service, decided this run: {case.trouble}.")
 
 
 def _missed(case: Case) -> Answer | None:
     cut = case.run.cut
     if cut and cut.by is Side.TARGET:
         return Answer(Outcome.FAILING, f"Under {case.run.rate:g} requests/s {cut.why}.", case.limits[_error_key(case)])
-    return next(chain(_misses(case), _unsustained(case)), None)
+    found = [*_misses(case), *_unsustained(case)]
+    return next((answer for answer in found if answer.outcome is Outcome.FAILING), found[0] if found else None)
 
 
 def _error_key(case: Case) -> str:
@@ -114,6 +126,9 @@ def _error_key(case: Case) -> str:
 def _misses(case: Case) -> Iterator[Answer]:
     for key, limit_key in case.bounds.compared:
         limit = case.limits[limit_key]
+        if key not in case.figures:
+            yield Answer(Outcome.INCONCLUSIVE, f"{key} is not known: no such request was measured.", limit)
+            continue
         if holds(case.figures[key], limit):
             continue
         said = f"At {case.run.rate:g} requests/s {_words(case, key)}; the limit is {limit.operator} {limit.value}"
@@ -151,13 +166,27 @@ def _holds_without_shortage(case: Case, key: str, limit: Limit) -> bool:
     if key == "error_ratio":
         late = late_by_shortage(case.run, case.short)
         return holds((int(case.figures["failed"]) - late) / case.run.offered, limit)
-    rest = latencies(untouched(case.run, case.short))
+    samples = untouched(case.run, case.short)
+    rest = latencies(samples) | of_kinds(case.run, samples)
     return key not in rest or holds(rest[key], limit)
 
 
 def _shortage(case: Case) -> str:
     seconds = sum(each.end_s - each.begin_s for each in case.short)
     return f"for {seconds:.0f} s the machine that the service shares with the generator and others had no time to spare"
+
+
+def _unserved(case: Case) -> Answer | None:
+    served, all_ = case.figures["tenants_served"], case.figures["tenants"]
+    if served == all_:
+        return None
+    return Answer(Outcome.INCONCLUSIVE, f"Only {served} of {all_} tenants were served at all.")
+
+
+def _doubted(case: Case) -> Answer | None:
+    if not case.bounds.sustained or not (reason := doubt(case.run, case.figures, case.limits)):
+        return None
+    return Answer(Outcome.INCONCLUSIVE, f"Within limits, but {reason}.")
 
 
 def _too_little(case: Case) -> Answer | None:

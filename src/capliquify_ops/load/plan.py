@@ -2,79 +2,83 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from urllib.parse import urlsplit
 
+from capliquify_ops.load.operations import Kind, Operation, operation_of
 from capliquify_ops.model.errors import UsageError
 from capliquify_ops.model.secret import Secret
 
-MOST_REQUESTS = 2_000_000
-"""Samples are kept one by one, 19 bytes each: this many are 38 MB, and 33 minutes at 1,000 requests/s."""
+MOST_REQUESTS = 8_000_000
+"""Samples are kept one by one, 19 bytes each: this many are 152 MB, and more than two hours at 1,000 requests/s."""
 MOST_CONNECTIONS = 500
 """The generator's client polls with select(2), which knows descriptors below 1,024 only."""
 _BREAKS_MARKERS = frozenset('"\\/')
+_PLAIN = ("base_url", "rate", "seconds", "order", "warmup_s", "connections", "timeout_s")
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """One user of one tenant: session token, organisation header, and the text that only this tenant's rows hold."""
+    """One user of one tenant: session token, headers that name the tenant, what only this tenant's rows hold, its group.
+
+    `prefix` goes before every path, where that names the tenant; `organization` is what the registry knows the tenant by.
+    """
 
     token: Secret
     headers: Mapping[str, str]
     marker: str
+    group: str = ""
+    prefix: str = ""
+    organization: str = ""
 
 
-class Speaker(Protocol):
-    """A caller as given from outside."""
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one of several generators sends: arrivals `first`, `first + of`, `first + 2 * of`, ... of the plan."""
 
-    @property
-    def token(self) -> str: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    @property
-    def marker(self) -> str: ...
-
-
-class Traffic(Protocol):
-    """Who may send what: a base address, the callers, and the paths to read."""
-
-    @property
-    def base_url(self) -> str: ...
-    @property
-    def clients(self) -> Sequence[Speaker]: ...
-    @property
-    def paths(self) -> Sequence[str]: ...
+    first: int = 0
+    of: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A run: `rate` requests/s for `seconds`, after `warmup_s` at the same rate that is not measured.
 
-    Arrival `i` is due `i / rate` seconds after the start, whatever became of earlier ones; callers and then paths take
-    turns. Raises UsageError when it could not be run as asked.
+    Arrival `i` is due `i / rate` seconds after the start, whatever became of earlier ones; callers take turns, and each
+    goes through its operations in the given order (of their numbers; without one, as they stand). Raises UsageError when
+    it could not be run as asked.
     """
 
     base_url: str
     rate: float
     seconds: float
     callers: tuple[Caller, ...]
-    paths: tuple[str, ...]
+    operations: tuple[Operation, ...]
+    order: tuple[int, ...] = ()
     warmup_s: float = 2.0
     connections: int = 100
     timeout_s: float = 10.0
+    share: Share = Share()
 
     def __post_init__(self) -> None:
         _check_amounts(self)
         _check_address(self.base_url)
-        _check_paths(self.paths)
+        _check_operations(self.operations, self.order)
         _check_markers({caller.marker for caller in self.callers})
+        if not 0 <= self.share.first < self.share.of:
+            raise UsageError(f"There is no share {self.share.first} of {self.share.of}.")
+        if not self.order:
+            object.__setattr__(self, "order", tuple(range(len(self.operations))))
 
     @property
     def requests(self) -> int:
         """How many arrivals are due within the measured seconds."""
         return arrivals(self.rate, self.seconds)
+
+    def operation(self, arrival: int) -> Operation:
+        """Return what an arrival does."""
+        return self.operations[operation_of(self.order, len(self.callers), arrival)]
 
 
 def arrivals(rate: float, seconds: float) -> int:
@@ -82,32 +86,36 @@ def arrivals(rate: float, seconds: float) -> int:
     return max(0, math.ceil(rate * seconds - 1e-6))
 
 
-def plan_of(traffic: Traffic, *, rate: float, seconds: float) -> Plan:
-    """Return the plan that sends this traffic. Raises UsageError."""
-    callers = tuple(Caller(Secret(each.token), dict(each.headers), each.marker) for each in traffic.clients)
-    return Plan(base_url=traffic.base_url, rate=rate, seconds=seconds, callers=callers, paths=tuple(traffic.paths))
+def share_of(plan: Plan, number: int, of: int) -> Plan:
+    """Return what generator `number` of several sends, with its part of the connections."""
+    most, left = divmod(plan.connections, of)
+    return replace(plan, share=Share(number, of), connections=max(1, most + (number < left)))
 
 
 def to_wire(plan: Plan) -> bytes:
     """Return the plan as the one line that the worker reads on its standard input. It holds the tokens."""
-    document = {
-        "base_url": plan.base_url,
-        "rate": plan.rate,
-        "seconds": plan.seconds,
-        "callers": [[caller.token.reveal(), dict(caller.headers), caller.marker] for caller in plan.callers],
-        "paths": plan.paths,
-        "warmup_s": plan.warmup_s,
-        "connections": plan.connections,
-        "timeout_s": plan.timeout_s,
-    }
+    document = {name: getattr(plan, name) for name in _PLAIN}
+    document["callers"] = [
+        [each.token.reveal(), dict(each.headers), each.marker, each.group, each.prefix, each.organization]
+        for each in plan.callers
+    ]
+    document["operations"] = [asdict(each) for each in plan.operations]
+    document["share"] = asdict(plan.share)
     return json.dumps(document).encode() + b"\n"
 
 
 def from_wire(line: bytes) -> Plan:
     """Parse what `to_wire` made."""
     document = json.loads(line)
-    callers = tuple(Caller(Secret(token), headers, marker) for token, headers, marker in document.pop("callers"))
-    return Plan(callers=callers, paths=tuple(document.pop("paths")), **document)
+    callers = tuple(Caller(Secret(token), *rest) for token, *rest in document.pop("callers"))
+    operations = tuple(parse_operation(each) for each in document.pop("operations"))
+    order, share = tuple(document.pop("order")), Share(**document.pop("share"))
+    return Plan(callers=callers, operations=operations, order=order, share=share, **document)
+
+
+def parse_operation(row: Mapping[str, object]) -> Operation:
+    """Return an operation from its fields as JSON. Raises TypeError, ValueError or KeyError."""
+    return Operation(**{**row, "kind": Kind(row["kind"])})  # type: ignore[arg-type]  # checked by whoever reads a file
 
 
 def _check_amounts(plan: Plan) -> None:
@@ -127,9 +135,11 @@ def _check_address(base_url: str) -> None:
         raise UsageError("The base address of a load run must be http(s)://host[:port] without a user.")
 
 
-def _check_paths(paths: tuple[str, ...]) -> None:
-    if not paths or not all(path.startswith("/") and not path.startswith("//") for path in paths):
+def _check_operations(operations: tuple[Operation, ...], order: tuple[int, ...]) -> None:
+    if not operations or not all(each.path.startswith("/") and not each.path.startswith("//") for each in operations):
         raise UsageError("A load run needs paths, each starting with one slash.")
+    if not {*order} <= {*range(len(operations))}:
+        raise UsageError("The order of a load run names operations that it does not have.")
 
 
 def _check_markers(markers: set[str]) -> None:

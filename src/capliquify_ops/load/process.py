@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO
 
@@ -17,11 +17,11 @@ GRACE_S = 1.0
 class Worker:
     """A running generator. `lines` gives its output, and None once when it has closed it."""
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, python: str, arguments: Sequence[str]) -> None:
         self.lines: queue.Queue[str | None] = queue.Queue()
         self._last_words: deque[str] = deque(maxlen=20)
         self._process = subprocess.Popen(  # in a group of its own, so that a wrapper around Python ends with it
-            [python, "-P", "-m", "capliquify_ops.load.worker"],
+            [python, "-P", "-m", "capliquify_ops.load.worker", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -32,7 +32,7 @@ class Worker:
         self._threads.append(_thread(_drain, self._process.stdout, self.lines.put, lambda: self.lines.put(None)))
 
     def feed(self, line: bytes) -> None:
-        """Write the plan without waiting for it to be read, and leave the pipe open: its end is the worker's end."""
+        """Write lines without waiting for them to be read, and leave the pipe open: its end is the worker's end."""
         self._threads.append(_thread(_feed, self._process.stdin, line.decode()))
 
     def how_it_ended(self) -> str:
@@ -56,9 +56,9 @@ class Worker:
 
 
 @contextmanager
-def started(python: str) -> Iterator[Worker]:
+def started(python: str, arguments: Sequence[str] = ()) -> Iterator[Worker]:
     """Start a generator with this interpreter; it is gone when the block is left, however that happens."""
-    worker = Worker(python)
+    worker = Worker(python, arguments)
     try:
         yield worker
     finally:

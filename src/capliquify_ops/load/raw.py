@@ -3,15 +3,19 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, astuple
+from typing import Any
 
+from capliquify_ops.load.drawn import latency_per_second, of_operations, percentiles
 from capliquify_ops.load.figures import buckets, cohorts, figures
-from capliquify_ops.load.result import Cut, Health, LoadRun, Side, Stretch
+from capliquify_ops.load.plan import parse_operation
+from capliquify_ops.load.result import Cut, Health, LoadRun, Sender, Side, Stretch
 from capliquify_ops.load.samples import pack, unpack, unpack_samples
+from capliquify_ops.load.watched import watched_of
 from capliquify_ops.model.errors import EvidenceDamaged
 from capliquify_ops.model.finding import Limit, Scalar
 
-KIND = "load_run/1"
-_PLAIN = ("base_url", "rate", "seconds", "warmup_s", "connections", "tenants", "started_at", "elapsed_s", "offered")
+KIND = "load_run/2"
+_PLAIN = ("base_url", "rate", "seconds", "warmup_s", "connections", "started_at", "elapsed_s", "offered", "generators")
 
 
 def raw_document(run: LoadRun, limit: Limit) -> bytes:
@@ -20,15 +24,22 @@ def raw_document(run: LoadRun, limit: Limit) -> bytes:
     document = {
         "kind": KIND,
         **{name: getattr(run, name) for name in _PLAIN},
-        "paths": run.paths,
+        "operations": [asdict(each) for each in run.operations],
+        "order": run.order,
+        "senders": [astuple(each) for each in run.senders],
         "limit_ms": limit.value,
         "buckets_ms": buckets(run.samples),
         "per_second": [(row.second, row.offered, row.completed, row.failed) for row in cohorts(run)],
         "in_time_per_second": [(row.second, row.in_time) for row in cohorts(run)],
+        "percentiles_ms": percentiles(run.samples),
+        "latency_per_second_ms": latency_per_second(run),
+        "of_operations": of_operations(run),
         "health": health,
         "cut": asdict(run.cut) if run.cut else None,
         "witnesses": run.witnesses,
         "machine": [astuple(each) for each in run.machine],
+        "watched": asdict(run.watched) if run.watched else None,
+        "uncorroborated": run.uncorroborated,
         "encoding": "base64 of zlib of little-endian integers: 4 bytes, status 2, verdict 1; times in microseconds",
         "samples": run.samples.pack(),
     }
@@ -48,18 +59,30 @@ def _run(document: Mapping[str, object]) -> LoadRun:
     if document["kind"] != KIND:
         raise ValueError(f"its kind is {document['kind']!r}")
     fields = {name: document[name] for name in _PLAIN}
-    health, cut, paths, witnesses, samples = (document[key] for key in ("health", "cut", "paths", "witnesses", "samples"))
-    if not (isinstance(health, dict) and isinstance(samples, dict) and isinstance(paths, list) and isinstance(witnesses, list)):
-        raise TypeError("health, samples, paths or witnesses")
+    health, cut, samples = (document[key] for key in ("health", "cut", "samples"))
+    operations, order, senders, witnesses = (_list(document, key) for key in ("operations", "order", "senders", "witnesses"))
+    if not (isinstance(health, dict) and isinstance(samples, dict)):
+        raise TypeError("health or samples")
     return LoadRun(
         **fields,  # type: ignore[arg-type]  # plain values, written by raw_document
-        paths=tuple(paths),
+        operations=tuple(parse_operation(each) for each in operations),
+        order=tuple(order),
+        senders=tuple(Sender(*each) for each in senders),
         samples=unpack_samples(samples),
         health=Health(**(health | {"lags_us": unpack(health["lags_us"], "i")})),
         cut=Cut(Side(cut["by"]), cut["why"]) if isinstance(cut, dict) else None,
         witnesses=tuple(witnesses),
-        machine=tuple(Stretch(*each) for each in document.get("machine", ())),  # type: ignore[attr-defined]
+        machine=tuple(Stretch(*each) for each in _list(document, "machine")),
+        watched=watched_of(document["watched"]) if document["watched"] else None,  # type: ignore[arg-type]  # raises TypeError
+        uncorroborated=str(document["uncorroborated"]),
     )
+
+
+def _list(document: Mapping[str, object], key: str) -> list[Any]:
+    found = document[key]
+    if not isinstance(found, list):
+        raise TypeError(key)
+    return found
 
 
 def recompute(content: bytes) -> Mapping[str, Scalar]:

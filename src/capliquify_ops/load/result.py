@@ -4,7 +4,9 @@ from array import array
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from capliquify_ops.load.operations import Operation, operation_of
 from capliquify_ops.load.samples import Samples
+from capliquify_ops.load.watched import Watched
 
 
 class Side(StrEnum):
@@ -24,10 +26,10 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The generator itself over the measured seconds.
+    """The generator itself over the measured seconds; of several, of the one that was worst off.
 
     `cpu_s` of its process in `wall_s`; `lags_us`: how late its event loop was at each tick of 20 ms; `in_flight`: requests still
-    unanswered when the run was closed.
+    unanswered when the run was closed; `opened`: connections that were made, by all of them.
     """
 
     cpu_s: float = 0.0
@@ -35,6 +37,7 @@ class Health:
     memory_bytes: int = 0
     in_flight: int = 0
     lags_us: "array[int]" = field(default_factory=lambda: array("i"))
+    opened: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,20 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
+class Sender:
+    """Who an arrival was sent as: the tenant, by the text that marks its rows, and the tenant's group."""
+
+    tenant: str
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LoadRun:
     """A finished run. `offered`: arrivals that were due before it ended; samples come in order of their end.
 
-    `machine`: this machine's processors meanwhile, where the service shares them with the generator.
+    Arrival `i` was sent as `senders[i % len(senders)]`; `generators`: how many processes sent. `machine`: this machine's
+    processors meanwhile, where the service shares them with the generator. `uncorroborated`: why the profile says that the
+    database need not confirm it.
     """
 
     base_url: str
@@ -59,8 +72,9 @@ class LoadRun:
     seconds: float
     warmup_s: float
     connections: int
-    tenants: int
-    paths: tuple[str, ...]
+    senders: tuple[Sender, ...]
+    operations: tuple[Operation, ...]
+    order: tuple[int, ...]
     started_at: str
     elapsed_s: float
     offered: int
@@ -69,3 +83,19 @@ class LoadRun:
     cut: Cut | None = None
     witnesses: tuple[str, ...] = ()
     machine: tuple[Stretch, ...] = ()
+    generators: int = 1
+    watched: Watched | None = None
+    uncorroborated: str = ""
+
+    @property
+    def tenants(self) -> int:
+        """Return as how many tenants it was sent."""
+        return len({sender.tenant for sender in self.senders})
+
+    def operation(self, arrival: int) -> Operation:
+        """Return what an arrival did."""
+        return self.operations[operation_of(self.order, len(self.senders), arrival)]
+
+    def sender(self, arrival: int) -> Sender:
+        """Return as whom an arrival was sent."""
+        return self.senders[arrival % len(self.senders)]

@@ -18,9 +18,9 @@ class Verdict(IntEnum):
     OK = 0
     UNREACHABLE = 1  # refused, reset, closed: no answer
     TIMED_OUT = 2
-    STATUS = 3  # answered, but not with 200
-    EMPTY = 4  # 200 without the tenant's own rows: empty, cut short or not JSON
-    FOREIGN = 5  # 200 with another tenant's rows
+    STATUS = 3  # answered, but not with success
+    EMPTY = 4  # success without the tenant's own rows: empty, cut short or not JSON
+    FOREIGN = 5  # with another tenant's rows
 
 
 TYPES: Mapping[str, str] = {

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from capliquify_ops.configuration import Limits, Target
     from capliquify_ops.database import Session
     from capliquify_ops.isolation.world import World
+    from capliquify_ops.load.traffic import Traffic
     from capliquify_ops.model.finding import Finding
-    from capliquify_ops.model.protocols import Clock
+    from capliquify_ops.model.protocols import Clock, TokenSource
     from capliquify_ops.pytest_plugin.gate import Gate
-    from capliquify_ops.pytest_plugin.traffic import Traffic
 
 
 def _gate(request: pytest.FixtureRequest) -> Gate:
@@ -69,9 +69,23 @@ def inhabited(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="session")
 def traffic(request: pytest.FixtureRequest) -> Iterator[Traffic]:
-    """Ten throwaway tenants with a token and known rows each, for load; removed at the end."""
+    """A hundred throwaway tenants with users, tokens and known rows, for load; removed at the end."""
     with _gate(request).traffic() as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def load_seconds(request: pytest.FixtureRequest) -> float:
+    """For how long a steady load is driven, by --load-depth."""
+    return _gate(request).load_seconds
+
+
+@pytest.fixture
+def storm_run(request: pytest.FixtureRequest) -> tuple[TokenSource, str]:
+    """Where the tokens of a tenant creation storm come from, and the id under which its tenants are made and removed."""
+    gate = _gate(request)
+    gate.require_load()
+    return gate.load_tokens()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """One measuring run: the target it opened, the records it writes, the decision it ends with."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from capliquify_ops.evidence.redaction import Redactor
 from capliquify_ops.identity_providers import token_source
 from capliquify_ops.isolation import controls, families
 from capliquify_ops.isolation.world import World, build_world
+from capliquify_ops.load.traffic import Traffic, make_traffic
 from capliquify_ops.model.decision import Decision
 from capliquify_ops.model.errors import OpsError, TargetForbids
 from capliquify_ops.model.finding import Finding
@@ -32,8 +33,7 @@ from capliquify_ops.pytest_plugin.outcomes import Collected, NotRun, Undetermine
 from capliquify_ops.pytest_plugin.phases import is_plain, state_of_phase
 from capliquify_ops.pytest_plugin.redacting import redact_report, redact_terminal
 from capliquify_ops.pytest_plugin.remembering import Remembering
-from capliquify_ops.pytest_plugin.traffic import Traffic, make_traffic
-from capliquify_ops.pytest_plugin.watchdog import Watchdog, watch
+from capliquify_ops.pytest_plugin.watchdog import Watchdog, load_run, storm_run, watch
 from capliquify_ops.signoff import decide, load_boxes, write_documents
 from capliquify_ops.signoff.boxes import box_of
 from capliquify_ops.signoff.verdict import counted, effective_state, measured_boxes_passed
@@ -62,6 +62,7 @@ def _open(config: pytest.Config) -> "Gate":
         store,
         Audit(option.tenant_a, option.tenant_b, option.depth, option.seed, option.own_production),
         config.get_terminal_writer().line,
+        option.load_depth,
     )
     redact_terminal(config, lambda text: gate.store.redactor.text(text))  # noqa: PLW0108  # the redactor is replaced on opening
     try:
@@ -86,19 +87,26 @@ class Audit:
     own_production: str | None = None
 
 
+LOAD_SECONDS: Mapping[str, float] = {"quick": 30.0, "release": 600.0, "soak": 3600.0}
+"""For how long each depth drives a steady load."""
+
+
 class Gate:
     """Writes a record for each checked test of one pytest run and concludes with the decision."""
 
     target: Target
     ref: TargetRef
 
-    def __init__(self, settings: Settings, store: Store, audit: Audit, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, audit: Audit, say: Callable[[str], None], load_depth: str = "quick"
+    ) -> None:
         self.settings = settings
         self.store = store
         self.clock = SystemClock()
         self.run = new_run()
         self.decision: Decision | None = None
         self._audit = audit
+        self.load_seconds = LOAD_SECONDS[load_depth]
         self._say = say
         self._report: Path | None = None
         self._stack: AbstractContextManager[object] | None = None
@@ -121,9 +129,11 @@ class Gate:
         self._measured_security = {check for check, record in known.items() if effective_state(record) is State.PASSED}
 
     def _watch(self) -> None:
-        """Before the first tenant is made somewhere that outlives this process, see to its removal."""
-        if self._stack is None and self._watchdog is None and self.target.operator_url is not None:
-            self._watchdog = watch(self.settings.file, self.target.name, self.run)
+        """Before the first row is made somewhere that outlives this process, see to its removal."""
+        named = {"a": self._audit.tenant_a, "b": self._audit.tenant_b}
+        given = {key: slug for key, slug in named.items() if slug}
+        if self._stack is None and self._watchdog is None and (given or self.target.operator_url is not None):
+            self._watchdog = watch(self.settings.file, self.target.name, self.run, given)
 
     def close(self) -> None:
         """Stop what was started."""
@@ -248,11 +258,19 @@ class Gate:
     @contextmanager
     def traffic(self) -> Iterator[Traffic]:
         """Make the tenants and tokens that a load needs."""
+        self.require_load()
+        with make_traffic(self.target, self._tokens(), load_run(self.run)) as made:
+            yield made
+
+    def require_load(self) -> None:
+        """Make sure that tenants may be made for load, and that they go even if this process does not see to it."""
         self._require_tenants()
         if self.target.operator_url is None:
             raise NotRun(f"target {self.target.name!r} has no operator URL, so no tenants can be made for load")
-        with make_traffic(self.target, self._tokens(), self.run) as made:
-            yield made
+
+    def load_tokens(self) -> tuple[TokenSource, str]:
+        """Return where the tokens of a tenant creation storm come from, and the id under which it makes tenants."""
+        return self._tokens(), storm_run(self.run)
 
     def _tokens(self) -> TokenSource:
         return Remembering(token_source(self.target.identity, self.clock), self.store.redactor)

@@ -29,6 +29,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--depth", choices=("quick", "full"), default="full", help="of the security audit: quick leaves the slower families out"
     )
     group.addoption(
+        "--load-depth",
+        dest="load_depth",
+        choices=("quick", "release", "soak"),
+        default="quick",
+        help="of the load tests: 30 s each, 10 minutes (what ticks the box of a deployment), or an hour; default: quick",
+    )
+    group.addoption(
         "--i-own-this-production",
         dest="own_production",
         metavar="TARGET",

@@ -14,6 +14,7 @@ def known_secrets(settings: Settings, target: Target) -> Iterator[str]:
         for url in filter(None, (each.database_url, each.operator_url)):
             yield from _parts(url)
         yield from _texts(each.identity.options.get("tokens"))
+        yield from (value.reveal() for value in each.identity.options.values() if isinstance(value, Secret))
 
 
 def _parts(url: Secret) -> list[str]:

@@ -6,14 +6,15 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from capliquify_ops.configuration import Limits, Target, TargetClass, load_limits, load_profile
-from capliquify_ops.load import Caller, LoadRun, Plan, run_load
+from capliquify_ops.load import Caller, LoadRun, Plan, reads, run_load
+from capliquify_ops.load.corroboration import DECLARED
 from capliquify_ops.model.secret import Secret
 
 MARKERS = tuple(f"sku-{letter}-" for letter in "abcdefghij")
@@ -29,16 +30,19 @@ def rows_of(marker: str) -> bytes:
 
 
 class Server:
-    """Answers every GET with the rows of the tenant that its organisation header names.
+    """Answers every request with the rows of the tenant that its organisation header names.
 
     `reply` may be replaced: it is given the tenant's marker and returns the bytes to send, or None to close the
-    connection. `delay` holds each answer back for that long, `hold(seconds)` all of them until then.
+    connection; `asked` is then the request, its body too. `delay` holds each answer back for that long, `slow` those to
+    requests that start so, `hold(seconds)` all of them until then.
     """
 
     def __init__(self) -> None:
         self.reply: Callable[[str], bytes | None] = self.right
         self.served = 0
         self.delay = 0.0
+        self.slow: dict[bytes, float] = {}
+        self.asked = b""
         self._hold_until = 0.0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -66,8 +70,14 @@ class Server:
             def data_received(self, data):
                 self.received += data
                 while b"\r\n\r\n" in self.received:
-                    request, self.received = self.received.split(b"\r\n\r\n", 1)
-                    wait = max(server.delay, server._hold_until - time.monotonic())
+                    head, rest = self.received.split(b"\r\n\r\n", 1)
+                    length = re.search(rb"Content-Length: (\d+)", head, re.IGNORECASE)
+                    many = int(length.group(1)) if length else 0
+                    if len(rest) < many:
+                        return
+                    request, self.received = head + b"\r\n\r\n" + rest[:many], rest[many:]
+                    slow = [seconds for start, seconds in server.slow.items() if request.startswith(start)]
+                    wait = max(server.delay, server._hold_until - time.monotonic(), *slow)
                     server._loop.call_later(wait, server._answer, self.transport, request)
 
         return await self._loop.create_server(Connection, "127.0.0.1", 0)
@@ -76,6 +86,7 @@ class Server:
         if transport.is_closing():
             return
         self.served += 1
+        self.asked = request
         named = re.search(rb"X-Organization-ID: org-(\S+)", request, re.IGNORECASE)
         content = self.reply(named.group(1).decode() if named else "")
         if content is None:
@@ -98,7 +109,7 @@ class Server:
         async def down() -> None:
             deadline = time.monotonic() + 5
             # A task makes each accepted connection, and fails with its socket open when the server closes before it ran.
-            while len(asyncio.all_tasks()) > 1 and time.monotonic() < deadline:
+            while len(asyncio.all_tasks()) > 1 and time.monotonic() < deadline:  # noqa: ASYNC110  # tasks of the loop itself
                 await asyncio.sleep(0)
             self._listening.close()
             while self.connections and time.monotonic() < deadline:
@@ -123,13 +134,17 @@ def server() -> Iterator[Server]:
 
 
 def target_of(server: Server) -> Target:
-    return Target("here", TargetClass.LOOPBACK, load_profile("capliquify", Path()), base_url=server.base_url)
+    """A target without database and metrics, whose profile says so."""
+    profile = replace(load_profile("capliquify", Path()), metrics={}, not_applicable={DECLARED: "a server of the tests"})
+    return Target("here", TargetClass.LOOPBACK, profile, base_url=server.base_url)
 
 
 def plan_of(server: Server) -> Plan:
     """150 requests/s for one second, over ten tenants."""
     callers = tuple(Caller(Secret(f"token-of-{marker}"), {"X-Organization-ID": f"org-{marker}"}, marker) for marker in MARKERS)
-    return Plan(server.base_url, 150, 1, callers, ("/api/products", "/api/sales"), warmup_s=0.2, connections=240, timeout_s=4.0)
+    return Plan(
+        server.base_url, 150, 1, callers, reads("/api/products", "/api/sales"), warmup_s=0.2, connections=240, timeout_s=4.0
+    )
 
 
 @pytest.fixture
@@ -179,6 +194,12 @@ def limits() -> Limits:
         "latency_load_seconds": 1,
         "load_required_rate": 150,
         "load_required_seconds": 1,
+        "mixed_required_rate": 150,
+        "mixed_p95_ms": 1_500,
+        "mixed_p99_ms": 3_000,
+        "mixed_read_p95_ms": 1_500,
+        "mixed_write_p95_ms": 900,
+        "mixed_analytics_p95_ms": 1_500,
         "generator_slip_p99_ms": 30_000,
         "generator_cpu_ratio": 100,
         "generator_offered_ratio": 0,

@@ -173,10 +173,10 @@ def test_killing_the_parent_ends_the_generator(server, plan, tmp_path):
     program = f"""
         from pathlib import Path
         from capliquify_ops.configuration import Target, TargetClass, load_profile
-        from capliquify_ops.load import Caller, Plan, run_load
+        from capliquify_ops.load import Caller, Plan, reads, run_load
         from capliquify_ops.model.secret import Secret
         caller = Caller(Secret("token"), {{"X-Organization-ID": "org-sku-a-"}}, "sku-a-")
-        plan = Plan({server.base_url!r}, 50, 60, (caller,), ("/api/products",))
+        plan = Plan({server.base_url!r}, 50, 60, (caller,), reads("/api/products"))
         run_load(plan, target=Target("here", TargetClass.LOOPBACK, load_profile("capliquify", Path())))
     """
     parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)])

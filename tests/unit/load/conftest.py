@@ -5,9 +5,11 @@ from array import array
 import pytest
 
 from capliquify_ops.configuration import load_limits
+from capliquify_ops.load.operations import reads
 from capliquify_ops.load.plan import arrivals
-from capliquify_ops.load.result import Health, LoadRun
+from capliquify_ops.load.result import Health, LoadRun, Sender
 from capliquify_ops.load.samples import Samples, Verdict
+from capliquify_ops.load.watched import Watched
 
 
 def make_run(latencies_us=None, *, rate=300, seconds=30, verdict=Verdict.OK, status=200, slip_us=0, lag_us=100, **more):
@@ -29,13 +31,15 @@ def make_run(latencies_us=None, *, rate=300, seconds=30, verdict=Verdict.OK, sta
         "seconds": seconds,
         "warmup_s": 2.0,
         "connections": 100,
-        "tenants": 10,
-        "paths": ("/api/products",),
+        "senders": tuple(Sender(f"sku-{letter}-") for letter in "abcdefghij"),
+        "operations": reads("/api/products"),
+        "order": (0,),
         "started_at": "2026-01-01T00:00:00+00:00",
         "elapsed_s": seconds + 2.5,
         "offered": planned,
         "samples": samples,
-        "health": Health(3.0, 30.0, 60_000_000, 0, array("i", [lag_us] * 100)),
+        "watched": Watched(seconds, calls=planned * 3, commits=planned),
+        "health": Health(3.0, 30.0, 60_000_000, 0, array("i", [lag_us] * 100), 100),
     }
     return LoadRun(**values | more)
 

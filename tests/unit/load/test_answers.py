@@ -3,9 +3,11 @@
 import pytest
 
 from capliquify_ops.load.answers import expectations, verdict_of, witness
+from capliquify_ops.load.operations import Kind, Operation, reads
 from capliquify_ops.load.samples import Verdict
 
 A, B = expectations(["sku-a-", "sku-b-"])
+(READ,) = reads("/api/products")
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,25 @@ A, B = expectations(["sku-a-", "sku-b-"])
 )
 def test_only_200_with_the_tenants_own_rows_is_right(status, body, verdict):
     """JSON, own rows, nobody else's; another tenant's rows count under any status."""
-    assert verdict_of(status, body, A) is verdict
+    assert verdict_of(status, body, A, READ) is verdict
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "body", "verdict"),
+    [
+        (Kind.WRITE, 201, b'{"data": {"sku": "sku-a-w1"}}', Verdict.OK),
+        (Kind.WRITE, 201, b'{"data": {}}', Verdict.EMPTY),
+        (Kind.WRITE, 402, b"{}", Verdict.STATUS),
+        (Kind.ANALYTICS, 200, b'{"data": {"products": 3}}', Verdict.OK),
+        (Kind.ANALYTICS, 200, b'{"data": {"best": "sku-b-1"}}', Verdict.FOREIGN),
+        (Kind.ANALYTICS, 200, b"<html>", Verdict.EMPTY),
+        (Kind.ANALYTICS, 201, b"{}", Verdict.STATUS),
+    ],
+)
+def test_a_write_shows_what_it_made_and_a_report_only_adds_up(kind, status, body, verdict):
+    """A created row comes back with the tenant's marker; a report need not hold one, and never another tenant's."""
+    operation = Operation("POST", "/x", kind, holds_rows=kind is not Kind.ANALYTICS)
+    assert verdict_of(status, body, A, operation) is verdict
 
 
 def test_callers_of_one_tenant_are_no_strangers():
@@ -39,5 +59,5 @@ def test_callers_of_one_tenant_are_no_strangers():
 def test_a_witness_names_tenants_and_never_the_rows():
     """Proof without the data itself."""
     body = b'{"data": [{"sku": "sku-b-secret"}]}'
-    line = witness("/api/products", 200, body, A, Verdict.FOREIGN)
+    line = witness(READ.name, 200, body, A, Verdict.FOREIGN)
     assert line == "GET /api/products as sku-a- answered 200 with rows of sku-b-"

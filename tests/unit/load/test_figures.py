@@ -101,7 +101,7 @@ def test_the_raw_document_gives_the_run_back(make_run):
 def test_the_raw_document_says_what_a_chart_draws(make_run):
     """Rate, seconds, histogram, one row per second and the limit stand in it as plain numbers."""
     document = json.loads(raw_document(make_run(), LIMIT))
-    assert (document["kind"], document["rate"], document["seconds"], document["limit_ms"]) == ("load_run/1", 300, 30, 200)
+    assert (document["kind"], document["rate"], document["seconds"], document["limit_ms"]) == ("load_run/2", 300, 30, 200)
     assert document["per_second"] == [[second, 300, 300, 0] for second in range(30)]
     assert sum(count for _, count in document["buckets_ms"]) == 9_000
     assert math.isclose(document["buckets_ms"][-1][0], 5.0)

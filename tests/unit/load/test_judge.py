@@ -56,7 +56,8 @@ def test_the_claim_passes_at_its_rate_for_its_time(make_run):
 @settings(max_examples=8, deadline=None)
 def test_nine_failures_of_nine_thousand_are_too_many(make_run, judge, failures):
     """Errors must stay below 0.1 %: exactly 0.1 % fails."""
-    found = judge(with_verdicts(make_run(), range(failures), Verdict.STATUS, 503), LIMITS)
+    spread = range(0, failures * 700, 700)
+    found = judge(with_verdicts(make_run(), spread, Verdict.STATUS, 503), LIMITS)
     assert (found.outcome is Outcome.FAILING) == (failures >= 9)
     assert found.measured["failed"] == failures
 
@@ -196,7 +197,7 @@ def test_a_pass_means_that_every_part_of_the_claim_held(make_run, judge, latenci
     run = make_run(latencies, rate=10, slip_us=slip, health=Health(1.0, 30.0, 1, in_flight, array("i", [slip])))
     run = with_verdicts(run, range(min(wrong, len(latencies))), verdict, 200 if verdict in {Verdict.OK, Verdict.EMPTY} else 500)
     found = judge(run, limits)
-    assert dict(found.measured) == dict(figures(run))
+    assert {key: value for key, value in found.measured.items() if key != "limited_by"} == dict(figures(run))
     assert found.why
     if found.outcome is Outcome.HEALTHY:
         assert len(latencies) == 300

@@ -1,19 +1,19 @@
 """A plan is refused before anything is started when it could not be run or judged as asked."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capliquify_ops.load import Caller, Plan, plan_of
-from capliquify_ops.load.plan import MOST_REQUESTS, arrivals, from_wire, to_wire
+from capliquify_ops.load import Caller, Plan, reads
+from capliquify_ops.load.operations import mixed_order, operation_of
+from capliquify_ops.load.plan import MOST_REQUESTS, Share, arrivals, from_wire, share_of, to_wire
 from capliquify_ops.model.errors import UsageError
 from capliquify_ops.model.secret import Secret
 
 PLAN = Plan(
-    "http://127.0.0.1:8000", 300, 30, (Caller(Secret("hush"), {"X-Organization-ID": "org_a"}, "sku-a-"),), ("/api/products",)
+    "http://127.0.0.1:8000", 300, 30, (Caller(Secret("hush"), {"X-Organization-ID": "org_a"}, "sku-a-"),), reads("/api/products")
 )
 
 
@@ -31,8 +31,10 @@ PLAN = Plan(
         ({"connections": 501}, "outside 1 to 500"),
         ({"base_url": "ftp://host"}, "http"),
         ({"base_url": "http://user:word@host"}, "without a user"),
-        ({"paths": ()}, "paths"),
-        ({"paths": ("//elsewhere/",)}, "one slash"),
+        ({"operations": ()}, "paths"),
+        ({"operations": reads("//elsewhere/")}, "one slash"),
+        ({"order": (0, 1)}, "names operations"),
+        ({"share": Share(2, 2)}, "no share 2 of 2"),
         ({"callers": ()}, "at least one caller"),
         ({"callers": (Caller(Secret("t"), {}, ""),)}, "cannot mark"),
         ({"callers": (Caller(Secret("t"), {}, 'a"b'),)}, "cannot mark"),
@@ -52,12 +54,35 @@ def test_the_plan_crosses_the_pipe_whole_and_is_never_printed():
     assert "hush" not in repr(PLAN)
 
 
-def test_traffic_becomes_a_plan():
-    """What the suites' fixture gives is all that a plan needs besides rate and time."""
-    speaker = SimpleNamespace(token="hush", headers={"X-Organization-ID": "org_a"}, marker="sku-a-")
-    traffic = SimpleNamespace(base_url=PLAN.base_url, clients=(speaker,), paths=PLAN.paths)
-    assert plan_of(traffic, rate=300, seconds=30) == PLAN
-    assert PLAN.requests == 9000
+@given(st.integers(1, 9), st.integers(1, 60), st.integers(0, 3))
+def test_shares_add_up_to_the_plan(of, connections, operations):
+    """However many generators: together they send each arrival once, as the same caller and operation, over all connections."""
+    callers = tuple(Caller(Secret(f"t{letter}"), {}, f"sku-{letter}-") for letter in "abc")
+    plan = replace(
+        PLAN, callers=callers, operations=reads(*(f"/{number}" for number in range(operations + 1))), connections=connections
+    )
+    shares = [share_of(plan, number, of) for number in range(of)]
+    sent = sorted(arrival for share in shares for arrival in range(share.share.first, 500, share.share.of))
+    assert sent == list(range(500))
+    assert all(share.operation(arrival) == plan.operation(arrival) for share in shares for arrival in range(50))
+    assert sum(share.connections for share in shares) == max(connections, of)
+
+
+@given(st.integers(1, 12), st.integers(1, 12))
+def test_each_caller_goes_through_every_operation(callers, operations):
+    """Whatever their numbers, no caller is left with the same operation for ever, and one round is no burst of one operation."""
+    order = tuple(range(operations))
+    for turn in range(callers):
+        assert {operation_of(order, callers, again * callers + turn) for again in range(operations)} == {*order}
+    assert len({operation_of(order, callers, turn) for turn in range(callers)}) == min(callers, operations)
+
+
+def test_a_mix_has_its_shares_in_an_order_that_stays():
+    """70, 20 and 10 of a hundred, and the same hundred in every run."""
+    order = mixed_order({0: 0.4, 1: 0.3, 2: 0.2, 3: 0.1})
+    assert [order.count(number) for number in range(4)] == [40, 30, 20, 10]
+    assert order == mixed_order({0: 0.4, 1: 0.3, 2: 0.2, 3: 0.1})
+    assert order != tuple(sorted(order))
 
 
 @given(st.integers(1, 5000), st.integers(1, 50))

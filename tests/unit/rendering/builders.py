@@ -33,7 +33,7 @@ def load_run_bytes(seconds: int = 30, rate: int = 300, limit_ms: float = 200) ->
     ]
     per_second = [[s, rate, rate - (42 if s == seconds // 2 else s % 3), 8 if s == seconds // 2 else 0] for s in range(seconds)]
     run = {
-        "kind": "load_run/1",
+        "kind": "load_run/2",
         "rate": rate,
         "seconds": seconds,
         "buckets_ms": buckets,

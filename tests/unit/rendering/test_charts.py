@@ -30,7 +30,7 @@ def changed(build, **changes):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"kind": "load_run/2"},
+        {"kind": "load_run/9"},
         {"rate": None},
         {"buckets_ms": [[1]]},
         {"buckets_ms": [[1, "2"]]},
@@ -50,11 +50,11 @@ def test_anything_else_is_no_load_run(build, changes):
     [
         None,
         b"",
-        b"load_run/1",
-        b'"load_run/1"',
-        b"[" * 100_000 + b"load_run/1",
-        b'{"kind": "load_run/1", "rate": 1' + b"0" * 400 + b"}",
-        b"\xff load_run/1",
+        b"load_run/2",
+        b'"load_run/2"',
+        b"[" * 100_000 + b"load_run/2",
+        b'{"kind": "load_run/2", "rate": 1' + b"0" * 400 + b"}",
+        b"\xff load_run/2",
     ],
 )
 def test_foreign_bytes_are_no_load_run(content):
@@ -64,7 +64,7 @@ def test_foreign_bytes_are_no_load_run(content):
 
 @settings(deadline=None)
 @given(
-    kind=st.just("load_run/1"),
+    kind=st.just("load_run/2"),
     rest=st.fixed_dictionaries(
         {"rate": VALUES, "seconds": VALUES, "buckets_ms": VALUES, "per_second": VALUES, "limit_ms": VALUES}
     ),
