@@ -42,8 +42,9 @@ format: $(READY) ## let ruff put the code into shape
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(READY) ## benchmarks side by side with their peers; SIZE=ci for a short run
-	@$(BIN)/python -m pytest perf --benchmark-only --benchmark-columns=min,median,stddev,rounds --size $(SIZE)
+bench: $(READY) ## benchmarks side by side with their peers, writes docs/reference/performance.md; SIZE=ci: short, with wide margins
+	@$(BIN)/python -m pytest perf --benchmark-only --benchmark-columns=min,median,stddev,rounds --size $(SIZE) \
+	  $(if $(filter ci,$(SIZE)),--assert-ratios,--write-page)
 
 proof-lifecycle: $(READY) ## interrupt every lifecycle verb everywhere; resumable, writes docs/reference/proof-lifecycle.md
 	@$(BIN)/python -m pytest tests/db/definitions tests/reference/readiness --whole --quiet

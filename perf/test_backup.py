@@ -55,26 +55,26 @@ def test_fleet_builder(benchmark, filling, fleet_size):
     benchmark.extra_info |= {"tenants": fleet_size, "seconds": filling[1], "tenants_per_s": fleet_size / filling[1]}
 
 
-def test_one_of_many(benchmark, stack, tenants, fleet_size, size, tmp_path):
+def test_one_of_many(benchmark, claims, stack, tenants, fleet_size, size, tmp_path):
     """A tenant is backed up much faster than pg_dump does it, since pg_dump reads the catalogue of the whole fleet."""
     ours, tenant = backing_up(stack, tenants, tmp_path), one_of(tenants)
     ours()
     every = ROUNDS // 5 if size == "full" else ROUNDS // 2
     ratio = compared(benchmark, ours, lambda: pg_dump(tenants, tenant, tmp_path), rounds=ROUNDS, every=every, peer="pg_dump")
     benchmark.extra_info["tenants"] = fleet_size
-    assert ratio >= (TARGETS.get(fleet_size, 3) if size == "full" else 2)
+    claims.at_least("backup of one tenant: times faster than pg_dump -n", ratio, full=TARGETS.get(fleet_size, 3), ci=2)
 
 
-def test_growth(benchmark, stack, tenants, few_tenants, size, tmp_path):
+def test_growth(benchmark, claims, stack, tenants, few_tenants, tmp_path):
     """What a tenant costs does not depend on how many others there are."""
     ours, small = backing_up(stack, tenants, tmp_path), backing_up(stack, few_tenants, tmp_path)
     ours(), small()
     ratio = compared(benchmark, ours, small, rounds=ROUNDS, peer="few")
     benchmark.extra_info["growth"] = 1 / ratio
-    assert 1 / ratio < (1.5 if size == "full" else 5)
+    claims.at_most("backup of one tenant: times slower in the whole fleet than in a small one", 1 / ratio, full=1.5, ci=5)
 
 
-def test_command(benchmark, tenants, size, tmp_path):
+def test_command(benchmark, claims, tenants, size, tmp_path):
     """The whole command, with the start of Python and the row of the audit."""
     config, tenant, numbers = tenants.configuration(tmp_path), one_of(tenants), itertools.count()
     command = [sys.executable, "-m", "capliquify_ops.cli", "tenant", "backup", "--config", config, "--target", "running"]
@@ -84,10 +84,10 @@ def test_command(benchmark, tenants, size, tmp_path):
         subprocess.run([*command, "--output", output, tenant.slug], check=True, capture_output=True)
 
     benchmark.pedantic(run, rounds=5 if size == "full" else 2)
-    assert benchmark.stats.stats.median < (1.0 if size == "full" else 20.0)
+    claims.at_most("tenant backup: seconds of the whole command", benchmark.stats.stats.median, full=1, ci=20)
 
 
-def test_fleet(benchmark, tenants, fleet_size, size, tmp_path):
+def test_fleet(benchmark, claims, tenants, fleet_size, tmp_path):
     """All tenants with two workers, each file fsynced before the next."""
     with tenants.observer() as session, session.transaction():
         everybody = list_tenants(session)
@@ -101,7 +101,7 @@ def test_fleet(benchmark, tenants, fleet_size, size, tmp_path):
     rate = fleet_size / benchmark.stats.stats.median
     benchmark.extra_info |= {"tenants": fleet_size, "tenants_per_s": rate, "disk": disk_of(tmp_path)}
     assert len(done) == fleet_size
-    assert rate >= (100 if size == "full" and fleet_size == 2_000 else 1)
+    claims.at_least("fleet backup: tenants a second, each file fsynced", rate, full=100 if fleet_size == 2_000 else 1, ci=1)
 
 
 def disk_of(folder):

@@ -20,7 +20,7 @@ def inquiry(tenants, tmp_path):
     return Inquiry(target, load_limits(), SystemClock(), dice)
 
 
-def test_all_issues(benchmark, inquiry, tenants, fleet_size):
+def test_all_issues(benchmark, claims, inquiry, tenants, fleet_size):
     """All seven within ten seconds, no statement longer than two, and nothing found where nothing is wrong."""
     with tenants.superuser() as session:
         session.outside_transaction("SELECT public.pg_stat_statements_reset()")
@@ -33,5 +33,5 @@ def test_all_issues(benchmark, inquiry, tenants, fleet_size):
         f"{each.issue}_{source.name}_ms": source.elapsed_ms for each in found for source in each.sources if source.answered
     }
     assert set(ISSUES) == {each.issue for each in found}
-    assert benchmark.stats.stats.max < 10
+    claims.at_most("diagnose, all seven issues: seconds at most", benchmark.stats.stats.max, full=10, ci=30)
     assert longest < 2_000
