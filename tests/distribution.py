@@ -9,7 +9,7 @@ import re
 GROUPS = {
     "browser": r"browser/",
     "isolation": r"reference/isolation/",
-    "one stack": r"reference/(service/test_(contract|identity|store|people_and_platform|defects\.py::test_without)|stack/test_(account|secrets|service|tokens)|test_suspension|readiness/test_watchdog|load/test_(tenant_creation_storm|latency_baseline))\.py",
+    "one stack": r"reference/(service/test_(contract|identity|store|people_and_platform|defects\.py::test_without)|stack/test_(account|secrets|service|tokens)|test_suspension|readiness/test_watchdog|load/test_(tenant_creation_storm|latency_baseline|commands))\.py",
     "served": r"reference/readiness/test_serve\.py::test_(the_line|the_target|tokens)",
     "stock": r"reference/flask_service/",
     "surfaces": r"reference/service/test_surfaces\.py",

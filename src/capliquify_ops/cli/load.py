@@ -19,6 +19,7 @@ from capliquify_ops.identity_providers import token_source
 from capliquify_ops.load import Crew, LoadRun, Plan, Progress, api_load, histogram_log, mixed_load, raw_document, run_load
 from capliquify_ops.load.capacity_search import Capacity, search
 from capliquify_ops.load.comparison import compare as compared
+from capliquify_ops.load.plan import require_amounts
 from capliquify_ops.load.raw import parse_document
 from capliquify_ops.load.traffic import FEW, MANY, Traffic, make_traffic
 from capliquify_ops.model.decision import ExitCode
@@ -65,6 +66,7 @@ def run(
 ) -> None:
     """Drive open arrivals at a target, as users of throwaway tenants, and judge what came of it."""
     chosen, limits = target_of(config, target, observing=False), settings_of(config).limits
+    require_amounts(rate, seconds)
     crew = Crew(workers, max(workers, expect_workers), bind, port, wait)
     with _traffic(chosen, MANY if scenario is Scenario.MIXED else FEW) as traffic:
         plan = _plan(scenario, traffic, rate, seconds)
@@ -87,6 +89,7 @@ def capacity(
 ) -> None:
     """Raise the rate until a limit breaks; say the highest that held every limit, the knee, and what was met first."""
     chosen, limits = target_of(config, target, observing=False), settings_of(config).limits
+    require_amounts(start, seconds)
     with _traffic(chosen, FEW) as traffic:
         plan = traffic.api_plan(start, seconds)
         crew = Crew(workers, max(1, workers))

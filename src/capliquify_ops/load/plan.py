@@ -118,11 +118,18 @@ def parse_operation(row: Mapping[str, object]) -> Operation:
     return Operation(**{**row, "kind": Kind(row["kind"])})  # type: ignore[arg-type]  # checked by whoever reads a file
 
 
+def require_amounts(rate: float, seconds: float) -> None:
+    """Raise UsageError for a rate or a time that nothing can be driven with: before anything is made for it."""
+    if not 0 < rate < math.inf:
+        raise UsageError(f"A load of {rate} requests/s cannot be run.", hint="Give a rate above 0.")
+    if not 0 < seconds < math.inf:
+        raise UsageError(f"A load for {seconds} s cannot be run.", hint="Give seconds above 0.")
+
+
 def _check_amounts(plan: Plan) -> None:
-    if not 0 < plan.rate < math.inf:
-        raise UsageError(f"A load of {plan.rate} requests/s cannot be run.", hint="Give a rate above 0.")
-    if not (0 < plan.seconds < math.inf and 0 <= plan.warmup_s < math.inf and 0 < plan.timeout_s < math.inf):
-        raise UsageError("Seconds and time-out of a load run must be above 0, the warm-up not below.")
+    require_amounts(plan.rate, plan.seconds)
+    if not (0 <= plan.warmup_s < math.inf and 0 < plan.timeout_s < math.inf):
+        raise UsageError("The time-out of a load run must be above 0, its warm-up not below.")
     if plan.rate * (plan.seconds + plan.warmup_s) > MOST_REQUESTS:
         raise UsageError(f"More than {MOST_REQUESTS:,} requests are not kept in one run.", hint="Run it in parts.")
     if not 1 <= plan.connections <= MOST_CONNECTIONS:
