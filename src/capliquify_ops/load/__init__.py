@@ -2,6 +2,7 @@
 
 from capliquify_ops.load.crew import Crew
 from capliquify_ops.load.histograms import histogram_log
+from capliquify_ops.load.judgement import nothing_measured
 from capliquify_ops.load.operations import Kind, Operation, reads
 from capliquify_ops.load.plan import Caller, Plan
 from capliquify_ops.load.raw import raw_document, recompute
@@ -17,6 +18,7 @@ __all__ = [
     "Plan",
     "Progress",
     "histogram_log",
+    "nothing_measured",
     "raw_document",
     "reads",
     "recompute",

@@ -98,11 +98,16 @@ def _wrong_rows(case: Case) -> Answer | None:
     return None
 
 
+def nothing_measured(run: LoadRun) -> str:
+    """Return why a run has not a single request, "" where it has: such a run did not take place."""
+    if len(run.samples):
+        return ""
+    return f"No request was measured: {run.cut.why}." if run.cut else "No request was measured."
+
+
 def _no_data(case: Case) -> Answer | None:
-    if len(case.run.samples):
-        return None
-    why = f"No request was measured: {case.run.cut.why}." if case.run.cut else "No request was measured."
-    return Answer(Outcome.INCONCLUSIVE, why)
+    why = nothing_measured(case.run)
+    return Answer(Outcome.INCONCLUSIVE, why) if why else None
 
 
 def _generator(case: Case) -> Answer | None:

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from capliquify_ops.configuration import load_limits
-from capliquify_ops.load import api_load, request_latency
+from capliquify_ops.load import api_load, nothing_measured, request_latency
 from capliquify_ops.load.api_load import REQUIRED_RATE_EMBEDDED
 from capliquify_ops.load.figures import figures
 from capliquify_ops.load.machine import stretch
@@ -174,7 +174,10 @@ def test_a_target_that_stopped_answering_fails(make_run, judge):
 @pytest.mark.parametrize("offered", [0, 9000])
 def test_no_data_is_never_a_pass(make_run, judge, offered):
     """Zero samples are inconclusive."""
-    found = judge(make_run([], offered=offered, health=Health()), LIMITS)
+    run = make_run([], offered=offered, health=Health())
+    assert nothing_measured(run) == "No request was measured."
+    assert nothing_measured(make_run()) == ""
+    found = judge(run, LIMITS)
     assert found.outcome is Outcome.INCONCLUSIVE
     assert found.examined == 0
 
