@@ -13,11 +13,12 @@ import typer
 from capliquify_ops.cli.options import AsJson, ConfigFile, TargetName, settings_of, target_of
 from capliquify_ops.cli.output import document, line, note
 from capliquify_ops.cli.progress import Steps
+from capliquify_ops.cli.run_files import require_writable, write_run
 from capliquify_ops.configuration import Limits, Target
 from capliquify_ops.configuration.system import SystemClock, new_run
 from capliquify_ops.identity_providers import token_source
-from capliquify_ops.load import Crew, LoadRun, Plan, Progress, api_load, histogram_log, mixed_load, raw_document, run_load
-from capliquify_ops.load.capacity_search import Capacity, search
+from capliquify_ops.load import Crew, LoadRun, Plan, Progress, api_load, mixed_load, run_load
+from capliquify_ops.load.capacity_search import Capacity, Step, search
 from capliquify_ops.load.comparison import compare as compared
 from capliquify_ops.load.plan import require_amounts
 from capliquify_ops.load.raw import parse_document
@@ -29,6 +30,7 @@ from capliquify_ops.model.outcome import Outcome
 from capliquify_ops.rendering.words import number
 
 _CODES: Mapping[Outcome, int] = {Outcome.HEALTHY: 0, Outcome.FAILING: 1}
+_COMPARED: Mapping[str, int] = {"better": 0, "same": 0, "worse": 1}
 
 
 class Scenario(StrEnum):
@@ -68,13 +70,15 @@ def run(
     chosen, limits = target_of(config, target, observing=False), settings_of(config).limits
     require_amounts(rate, seconds)
     crew = Crew(workers, max(workers, expect_workers), bind, port, wait)
-    with _traffic(chosen, MANY if scenario is Scenario.MIXED else FEW) as traffic:
-        plan = _plan(scenario, traffic, rate, seconds)
-        result = _driven(plan, chosen, crew, quiet=json)
-    found = _judged(scenario, result, limits)
     if out:
-        _write(out, result, limits)
-    _print(found, json=json)
+        require_writable(out)
+    with _traffic(chosen, MANY if scenario is Scenario.MIXED else FEW) as traffic:
+        plan = _plan(scenario, traffic, rate, seconds, crew)
+        result = _driven(plan, chosen, crew, quiet=json)
+        found = _judged(scenario, result, limits)
+        _print(found, json=json)  # here, so that a removal that fails takes nothing away
+        if out:
+            write_run(out, result, limits)
     raise typer.Exit(_CODES.get(found.outcome, int(ExitCode.INCONCLUSIVE)))
 
 
@@ -90,18 +94,29 @@ def capacity(
     """Raise the rate until a limit breaks; say the highest that held every limit, the knee, and what was met first."""
     chosen, limits = target_of(config, target, observing=False), settings_of(config).limits
     require_amounts(start, seconds)
+    crew = Crew(workers, max(1, workers))
     with _traffic(chosen, FEW) as traffic:
-        plan = traffic.api_plan(start, seconds)
-        crew = Crew(workers, max(1, workers))
-        found = search(plan, lambda step: _driven(step, chosen, crew, quiet=json), limits, start=start, most=most)
-    if json:
-        document({"capacity": _capacity_document(found)})
-        return
-    for step in found.steps:
-        held = "held" if step.held else f"broke: {step.why} ({step.limited_by})"
-        line(f"{step.rate:>6g}/s  p50 {step.figures.get('p50_ms')} ms  p95 {step.figures.get('p95_ms')} ms  {held}")
-    line(f"highest rate that held: {found.highest:g} requests/s; knee: {found.knee or 'none seen'}")
-    line(found.ended_by)
+
+        def drive(step: Plan) -> LoadRun:
+            return _driven(traffic.api_plan(step.rate, seconds, crew.size), chosen, crew, quiet=json)
+
+        plan = traffic.api_plan(start, seconds, crew.size)
+        found = search(plan, drive, limits, start=start, most=most, told=_untold if json else _tell)
+        if json:
+            document({"capacity": _capacity_document(found)})
+            return
+        line(f"highest rate that held: {found.highest:g} requests/s; knee: {found.knee or 'none seen'}")
+        line(found.ended_by)
+
+
+def _tell(step: Step) -> None:
+    said = "held" if step.held else f"broke: {step.why} ({step.limited_by})" if step.broke else f"inconclusive: {step.why}"
+    line(f"{step.rate:>6g}/s  p50 {step.figures.get('p50_ms', '?')} ms  p95 {step.figures.get('p95_ms', '?')} ms  {said}")
+    sys.stdout.flush()
+
+
+def _untold(_: Step) -> None:
+    """A document comes whole, at the end."""
 
 
 def compare(
@@ -109,14 +124,17 @@ def compare(
     new: Annotated[Path, typer.Argument(help="raw.json of the new run.")],
     json: AsJson = False,
 ) -> None:
-    """Say whether a run is better, the same or worse than an approved one, or why the two cannot be compared."""
+    """Say whether a run is better, the same or worse than an approved one, or why the two cannot be compared.
+
+    Ends with 1 for worse, and with 17 where that cannot be told.
+    """
     found = compared(parse_document(_read(approved)), parse_document(_read(new)))
     if json:
         rows = [{**{name: getattr(each, name) for name in each.__slots__}} for each in found.differences]
         document({"change": found.change, "differences": rows, "differs": found.differs})
     else:
         line(found.sentence)
-    raise typer.Exit(1 if found.change == "worse" else 0)
+    raise typer.Exit(_COMPARED.get(found.change, int(ExitCode.INCONCLUSIVE)))
 
 
 def worker(
@@ -144,8 +162,9 @@ def _traffic(target: Target, tenants: int) -> Iterator[Traffic]:
         yield traffic
 
 
-def _plan(scenario: Scenario, traffic: Traffic, rate: float, seconds: float) -> Plan:
-    return traffic.mixed_plan(rate, seconds) if scenario is Scenario.MIXED else traffic.api_plan(rate, seconds)
+def _plan(scenario: Scenario, traffic: Traffic, rate: float, seconds: float, crew: Crew) -> Plan:
+    make = traffic.mixed_plan if scenario is Scenario.MIXED else traffic.api_plan
+    return make(rate, seconds, crew.size)
 
 
 def _driven(plan: Plan, target: Target, crew: Crew, *, quiet: bool) -> LoadRun:
@@ -166,12 +185,6 @@ def _judged(scenario: Scenario, result: LoadRun, limits: Limits) -> Finding:
     return mixed_load.judge(result, limits) if scenario is Scenario.MIXED else api_load.judge(result, limits)
 
 
-def _write(folder: Path, result: LoadRun, limits: Limits) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "raw.json").write_bytes(raw_document(result, limits["load_p95_ms"]))
-    (folder / "latency.hlog").write_bytes(histogram_log(result))
-
-
 def _print(found: Finding, *, json: bool) -> None:
     if json:
         document({"outcome": found.outcome, "why": found.why, "measured": dict(found.measured)})
@@ -183,7 +196,7 @@ def _print(found: Finding, *, json: bool) -> None:
 
 def _capacity_document(found: Capacity) -> Mapping[str, object]:
     steps = [
-        {"rate": each.rate, "held": each.held, "why": each.why, "limited_by": each.limited_by, "measured": dict(each.figures)}
+        {name: getattr(each, name) for name in ("rate", "held", "broke", "why", "limited_by")} | {"measured": dict(each.figures)}
         for each in found.steps
     ]
     return {"highest_per_s": found.highest, "knee_per_s": found.knee, "ended_by": found.ended_by, "steps": steps}

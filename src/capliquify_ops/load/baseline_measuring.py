@@ -1,38 +1,26 @@
-"""Measures the latency baseline: pairs of requests, the service's own histograms, and three statements in the database."""
+"""Measures the latency baseline: pairs of requests, the service's own histograms, and statements in the database."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from capliquify_ops.configuration.system import SystemClock, stamp
 from capliquify_ops.configuration.target import Target
-from capliquify_ops.database import Session, fill, load, observer, quoted
 from capliquify_ops.http_client.client import Client
 from capliquify_ops.load.baseline_rows import Baseline, Step
+from capliquify_ops.load.baseline_statements import Asked, in_database
 from capliquify_ops.load.plan import Caller
 from capliquify_ops.load.traffic import readable
 from capliquify_ops.load.watching import gauges
 from capliquify_ops.model.errors import ConfigurationInvalid, IntegrationFailed, OpsError
 from capliquify_ops.model.protocols import Clock
 from capliquify_ops.observation.exposition import Sample, read_exposition
-from capliquify_ops.observation.traffic import traffic_between
-from capliquify_ops.tenants.registry import registry_names
+from capliquify_ops.observation.traffic import Durations, traffic_between
 
-PACKAGE = "capliquify_ops.load"
-PAIRS, WARM_PAIRS, QUERIES = 400, 20, 200
-PAGE = 50
+PAIRS, WARM_PAIRS = 400, 20
+SHARE = 0.95
 _OK = 200
 _CLOCK = SystemClock()
-
-
-@dataclass(frozen=True, slots=True)
-class _Named:
-    id: str
-    schema_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Path:
-    path: str
 
 
 def measure_baseline(target: Target, caller: Caller, *, pairs: int = PAIRS, clock: Clock = _CLOCK) -> Baseline:
@@ -48,7 +36,7 @@ def measure_baseline(target: Target, caller: Caller, *, pairs: int = PAIRS, cloc
     with Client(target.base_url, connections=1) as client:
         probe = _Probe(target, client, caller, caller.prefix + rows.path, public[0], clock)
         found = probe.run(pairs)
-    found = _in_database(replace(found, started_at=started_at), target, _Asked(caller.organization, rows.table, clock))
+    found = in_database(replace(found, started_at=started_at), target, Asked(caller.organization, rows.table, clock))
     return replace(found, elapsed_s=round(clock.monotonic() - began, 3))
 
 
@@ -97,7 +85,7 @@ class _Probe:
     def _told(self, found: Baseline, before: Sequence[Sample], after: Sequence[Sample]) -> Baseline:
         metrics = self.target.profile.metrics
         seen = traffic_between(before, after, 1.0, metrics)
-        steps = [Step(name, each.count, each.quantile_ms(0.95) or 0.0) for name, each in seen.middleware.items() if each.count]
+        steps = [step_of(name, each) for name, each in seen.middleware.items() if each.count]
         was, now = gauges(before, metrics), gauges(after, metrics)
         busy, idle = now.get("pool_active"), now.get("pool_idle")
         return replace(
@@ -109,55 +97,19 @@ class _Probe:
         )
 
 
+def step_of(name: str, durations: Durations) -> Step:
+    """Return the p95 of a histogram that counted something, with the bounds of the bucket that holds it."""
+    below, upper = 0.0, math.inf
+    for bound, reached in durations.buckets:
+        if reached >= SHARE * durations.count:
+            upper = bound
+            break
+        below = bound
+    high = None if math.isinf(upper) else round(upper * 1000, 4)
+    return Step(name, durations.count, durations.quantile_ms(SHARE) or 0.0, round(below * 1000, 4), high)
+
+
 def _each(before: float | None, after: float | None, requests: float) -> float | None:
     if before is None or after is None or after < before or not requests:
         return None
     return round((after - before) * 1000 / requests, 4)
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """Of whose organisation and table the database is asked."""
-
-    organization: str
-    table: str
-    clock: Clock
-
-
-def _in_database(found: Baseline, target: Target, asked: _Asked) -> Baseline:
-    """Add what the observer waits for its statements; what it may not read is said."""
-    if target.database_url is None:
-        return replace(found, unseen=(*found.unseen, "The target has no database URL."))
-    try:
-        with observer(target.database_url, "latency baseline", pooled=target.pooled) as session, session.transaction():
-            return _timed_statements(found, target, session, asked)
-    except OpsError as error:
-        return replace(found, unseen=(*found.unseen, str(error)))
-
-
-def _timed_statements(found: Baseline, target: Target, session: Session, asked: _Asked) -> Baseline:
-    lookup = fill(load(PACKAGE, "latency_baseline_lookup").text, registry_names(target.profile.registry_table))
-    whose = {"organization": asked.organization}
-    registered = session.rows(lookup, _Named, whose)
-    if len(registered) != 1:
-        why = f"The registry has {len(registered)} tenants of the organisation {asked.organization!r}."
-        return replace(found, unseen=(*found.unseen, why))
-    tenant = registered[0]
-    path = load(PACKAGE, "latency_baseline_path")
-    rows = fill(load(PACKAGE, "latency_baseline_rows").text, {"tenant_schema": tenant.schema_name, "tenant_table": asked.table})
-    wanted = {"path": f"{quoted(tenant.schema_name)}, pg_catalog"}
-    return replace(
-        found,
-        lookup_ms=_times(asked.clock, lambda: session.rows(lookup, _Named, whose)),
-        switch_ms=_times(asked.clock, lambda: session.rows(path, _Path, wanted)),
-        query_ms=_times(asked.clock, lambda: session.mappings(rows, {"at_most": PAGE})),
-    )
-
-
-def _times(clock: Clock, ask: Callable[[], object]) -> tuple[float, ...]:
-    took = []
-    for _ in range(QUERIES):
-        began = clock.monotonic()
-        ask()
-        took.append(round((clock.monotonic() - began) * 1000, 4))
-    return tuple(took)

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from capliquify_ops.configuration.limits import Limits
 from capliquify_ops.load.api_load import judge
 from capliquify_ops.load.plan import Plan
 from capliquify_ops.load.result import LoadRun
-from capliquify_ops.model.errors import UsageError
+from capliquify_ops.model.errors import IntegrationFailed, OpsError, TargetUnreachable, UsageError
 from capliquify_ops.model.finding import Scalar
 from capliquify_ops.model.outcome import Outcome
 
@@ -21,13 +21,17 @@ KNEE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One rate: whether every limit held, else which broke and what the load met first."""
+    """One rate: whether every limit held, else which broke and what the load met first.
+
+    `broke`: a limit did, or the service was gone; a step that neither held nor broke could not be judged, and `why` says why.
+    """
 
     rate: float
     held: bool
     why: str
-    limited_by: str
-    figures: Mapping[str, Scalar]
+    limited_by: str = ""
+    figures: Mapping[str, Scalar] = field(default_factory=dict)
+    broke: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +44,49 @@ class Capacity:
     ended_by: str
 
 
-def search(plan: Plan, run: Callable[[Plan], LoadRun], limits: Limits, *, start: float, most: float) -> Capacity:
+def _untold(_: Step) -> None:
+    return
+
+
+def search(
+    plan: Plan,
+    run: Callable[[Plan], LoadRun],
+    limits: Limits,
+    *,
+    start: float,
+    most: float,
+    told: Callable[[Step], None] = _untold,
+) -> Capacity:
     """Raise the rate from `start` by a third each until a limit breaks or `most` held, then halve the gap twice.
 
-    The generator's own limit ends it too, and is named as such: it says nothing of the service. Raises UsageError.
+    A step that could not be judged, such as by the generator's own limit, ends it too: it says nothing of the service. `told`
+    is called with each step as it comes. A run's OpsError is the reason of its step. Raises UsageError.
     """
     if not 0 < start <= most < math.inf:
         raise UsageError(f"A capacity from {start:g} to {most:g} requests/s cannot be looked for.", hint="Give 0 < from <= to.")
     steps: list[Step] = []
-    for rate in _rising(start, most):
+    for rate in _rates(steps, start, most):
         steps.append(_step(replace(plan, rate=rate), run, limits))
+        told(steps[-1])
+    return _capacity(steps)
+
+
+def _rates(steps: list[Step], start: float, most: float) -> Iterator[float]:
+    """Yield each rate to drive next; `steps` are those that were driven so far, the last one's outcome among them."""
+    for rate in _rising(start, most):
+        yield rate
         if not steps[-1].held:
             break
-    for _ in range(REFINEMENTS if not steps[-1].held and len(steps) > 1 else 0):
+    for _ in range(REFINEMENTS):
+        if not any(step.held for step in steps) or not any(step.broke for step in steps) or _ended(steps):
+            return
         if (rate := _middle(steps)) in {step.rate for step in steps}:
-            break
-        steps.append(_step(replace(plan, rate=rate), run, limits))
-    return _capacity(steps)
+            return
+        yield rate
+
+
+def _ended(steps: list[Step]) -> bool:
+    return not steps[-1].held and not steps[-1].broke
 
 
 def _rising(start: float, most: float) -> Iterator[float]:
@@ -74,9 +104,14 @@ def _middle(steps: list[Step]) -> float:
 
 
 def _step(plan: Plan, run: Callable[[Plan], LoadRun], limits: Limits) -> Step:
-    found = judge(run(plan), _without_amounts(limits, plan))
-    held = found.outcome is Outcome.HEALTHY
-    return Step(plan.rate, held, "" if held else found.why, str(found.measured["limited_by"]), found.measured)
+    try:
+        found = judge(run(plan), _without_amounts(limits, plan))
+    except (TargetUnreachable, IntegrationFailed) as error:
+        return Step(plan.rate, held=False, why=error.what, limited_by="the service was gone", broke=True)
+    except OpsError as error:
+        return Step(plan.rate, held=False, why=str(error))
+    held, broke = found.outcome is Outcome.HEALTHY, found.outcome is Outcome.FAILING
+    return Step(plan.rate, held, "" if held else found.why, str(found.measured["limited_by"]), found.measured, broke)
 
 
 def _without_amounts(limits: Limits, plan: Plan) -> Limits:
@@ -90,7 +125,17 @@ def _capacity(steps: list[Step]) -> Capacity:
     ordered = tuple(sorted(steps, key=lambda step: step.rate))
     first = ordered[0].figures.get("p95_ms")
     slow = [step.rate for step in ordered if first and float(step.figures.get("p95_ms", 0)) > KNEE * float(first)]
-    broken = [step for step in ordered if not step.held]
-    ended = f"{broken[0].why} First met: {broken[0].limited_by}." if broken else f"No limit broke up to {ordered[-1].rate:g}/s."
-    held = [step.rate for step in ordered if step.held and all(step.rate < other.rate for other in broken)]
-    return Capacity(ordered, max(held, default=0), min(slow, default=None), ended)
+    missed = [step for step in ordered if not step.held]
+    held = [step.rate for step in ordered if step.held and all(step.rate < other.rate for other in missed)]
+    return Capacity(ordered, max(held, default=0), min(slow, default=None), _ending(steps))
+
+
+def _ending(steps: list[Step]) -> str:
+    """Return why the search ended: what could not be judged, else the lowest rate that broke."""
+    last, broken = steps[-1], [step for step in steps if step.broke]
+    if _ended(steps):
+        return f"Inconclusive at {last.rate:g}/s: {last.why}"
+    if not broken:
+        return f"No limit broke up to {last.rate:g}/s."
+    lowest = min(broken, key=lambda step: step.rate)
+    return f"{lowest.why} First met: {lowest.limited_by}."

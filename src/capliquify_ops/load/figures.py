@@ -99,8 +99,11 @@ def figures(run: LoadRun) -> Mapping[str, Scalar]:
 
 
 def _reused(run: LoadRun) -> float:
-    """Return the share of requests that needed no new connection beyond the one that each driver opens first."""
-    again = max(0, run.health.opened - run.connections)
+    """Return the share of requests that needed no new connection beyond the one that each driver opens first.
+
+    After a request without an answer the service left none to use again: that is not counted.
+    """
+    again = max(0, run.health.opened - run.connections - run.samples.status.count(0))
     return round(max(0.0, 1 - again / len(run.samples)), 4) if len(run.samples) else 0.0
 
 
@@ -131,13 +134,13 @@ def driven_seconds(run: LoadRun) -> float:
 def unoffered(run: LoadRun) -> int:
     """Return how many arrivals the generator itself failed to offer in the time they belong to.
 
-    Arrivals without a sample count only while a connection was free: when every one of them was still waiting for an
-    answer at the end, it was the service that left no room.
+    Arrivals without a sample count only while a connection was free: when every one of them (of one of several generators:
+    of its own) was still waiting for an answer at the end, it was the service that left no room.
     """
     end_us = driven_seconds(run) * 1e6
     late = sum(index / run.rate * 1e6 + slip > end_us for index, slip in zip(run.samples.index, run.samples.slip_us, strict=True))
-    dropped = run.offered - len(run.samples)
-    return late + (dropped - run.health.in_flight if run.health.in_flight < run.connections else 0)
+    waiting = run.health.in_flight + run.health.crowded_out
+    return late + (run.offered - len(run.samples) - waiting if run.health.in_flight < run.connections else 0)
 
 
 def _counts(run: LoadRun, rows: Sequence[Cohort]) -> dict[str, Scalar]:

@@ -25,6 +25,8 @@ GIVE_UP_AFTER_S = 2.0
 DRAIN_S = 1.0
 """Beyond the request time-out, for the last answers."""
 MOST_WITNESSES = 10
+MOMENT_S = 0.001
+"""Less is the time between two lines of the generator, not lateness."""
 Say = Callable[[dict[str, object]], None]
 
 
@@ -103,9 +105,8 @@ class Generator:
                 self.loop.sleep(left)
             if self.cut:
                 return
-            # What was sent late ended late: without this, a generator that stood still would blame a lack of connections.
             sent = perf_counter()
-            slip = sent - max(due, free_at - slip)
+            slip = slip_of(due, free_at, sent, slip)
             if not self.send(connection, index, (due, slip, sent)):
                 connection = self.loop.connect()
             free_at = perf_counter()
@@ -182,6 +183,18 @@ class Generator:
                 "opened": self.loop.opened,
             }
         )
+
+
+def slip_of(due: float, free_at: float, sent: float, before: float) -> float:
+    """Return how late the generator itself sent, on a connection free since `free_at` whose last request slipped `before`, in s.
+
+    What was sent late ended late: without this, a generator that stood still would blame a lack of connections. Of a backlog
+    the moments between an answer and the next request are not its lateness: thousands of them would add up to one.
+    """
+    late = sent - max(due, free_at)
+    if free_at <= due:
+        return late
+    return min(before, free_at - due) + (late if late > MOMENT_S else 0.0)
 
 
 def _headers(token: str, headers: object) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from capliquify_ops.configuration.limits import Limits, holds
 from capliquify_ops.load.baseline_measuring import measure_baseline
-from capliquify_ops.load.baseline_rows import Baseline
+from capliquify_ops.load.baseline_rows import Baseline, Step
 from capliquify_ops.load.figures import percentile
 from capliquify_ops.model.errors import EvidenceDamaged
 from capliquify_ops.model.finding import Evidence, Finding, Limit, Scalar, Subject, SubjectKind
@@ -17,7 +17,7 @@ from capliquify_ops.model.names import CheckId
 from capliquify_ops.model.outcome import Grade, Outcome, Severity
 
 CHECK = CheckId("latency_baseline")
-KIND = "latency_baseline/1"
+KIND = "latency_baseline/2"
 FEWEST = 100
 """Of fewer requests the 95th percentile is the word of five."""
 STEPS: Mapping[str, str] = {
@@ -27,12 +27,16 @@ STEPS: Mapping[str, str] = {
     "chain": "baseline_chain_ms",
 }
 """Steps of the middleware, as the label middleware_name calls them, and their limits."""
+STATEMENTS = ("lookup", "switch", "query")
 RESAMPLES, SEED = 1000, 1
 measure = measure_baseline
 
 
 def figures(found: Baseline) -> Mapping[str, Scalar]:
-    """Return every figure, the unit in the key. `difference_ms`: median of tenant minus public route, and its 95 % interval."""
+    """Return every figure, the unit in the key. `difference_ms`: median of tenant minus public route, and its 95 % interval.
+
+    `trip_ms`: the median way to the database and back; the p95 of lookup, switch and query are what is above it.
+    """
     differences = sorted(tenant - public for tenant, public in found.pairs_ms)
     low, high = interval(differences)
     told: dict[str, Scalar] = {"pairs": len(differences)}
@@ -40,9 +44,11 @@ def figures(found: Baseline) -> Mapping[str, Scalar]:
         told |= {"difference_ms": round(median(differences), 4), "difference_low_ms": low, "difference_high_ms": high}
         told["difference_p95_ms"] = percentile(differences, 0.95)
     told |= {f"{step.name}_p95_ms": round(step.p95_ms, 4) for step in found.steps}
-    for name in ("lookup_ms", "switch_ms", "query_ms"):
-        if times := sorted(getattr(found, name)):
-            told[f"{name.removesuffix('_ms')}_p95_ms"] = percentile(times, 0.95)
+    trip = median(found.trip_ms) if found.trip_ms else 0.0
+    told |= {"trip_ms": round(trip, 4)} if found.trip_ms else {}
+    for name in STATEMENTS:
+        if times := sorted(getattr(found, f"{name}_ms")):
+            told[f"{name}_p95_ms"] = round(max(0.0, percentile(times, 0.95) - trip), 4)
     optional = {"cpu_ms_per_request": found.cpu_ms, "pool_ratio": found.pool_ratio, "pool_waiting": found.pool_waiting}
     return told | {name: value for name, value in optional.items() if value is not None}
 
@@ -57,7 +63,7 @@ def interval(differences: Sequence[float]) -> tuple[float, float]:
 
 
 def judge(found: Baseline, limits: Limits, *, raw: str = "") -> Finding:
-    """Compare with the baseline's limits. INCONCLUSIVE where a part could be measured in neither way.
+    """Compare with the baseline's limits. INCONCLUSIVE where a part could be measured in neither way, or too coarsely.
 
     The whole chain is known from outside as well: it cannot take longer than the difference between a request that passes it
     and one that does not.
@@ -88,7 +94,10 @@ def _answers(found: Baseline, told: Mapping[str, Scalar], limits: Limits) -> Ite
         return
     keys = [(key if key != "chain_p95_ms" or key in told else "difference_p95_ms", name) for key, name in _compared()]
     missing = [key for key, _ in keys if key not in told]
-    missed = [_missed(key, told[key], limits[name]) for key, name in keys if key in told and not holds(told[key], limits[name])]
+    missed = [
+        *_steps(found, limits),
+        *(_missed(key, told[key], limits[name]) for key, name in keys if _is_over(key, told, limits[name])),
+    ]
     yield from (each for each in missed if each[0] is Outcome.FAILING)
     if told.get("pool_waiting"):
         yield Outcome.FAILING, f"{told['pool_waiting']:g} requests waited for a connection of the pool; nobody may.", None
@@ -98,6 +107,36 @@ def _answers(found: Baseline, told: Mapping[str, Scalar], limits: Limits) -> Ite
         yield Outcome.INCONCLUSIVE, f"Within limits, but not measured: {', '.join(missing)}. {reasons}", None
     shown = f"tenant resolution {told['tenant_resolution_p95_ms']} ms, whole chain {told.get('chain_p95_ms', '?')} ms"
     yield Outcome.HEALTHY, f"At p95 {shown}.", limits["baseline_chain_ms"]
+
+
+def _is_over(key: str, told: Mapping[str, Scalar], limit: Limit) -> bool:
+    return key in told and key.removesuffix("_p95_ms") not in STEPS and not holds(told[key], limit)
+
+
+def _steps(found: Baseline, limits: Limits) -> Iterator[tuple[Outcome, str, Limit]]:
+    """Yield the steps that missed their limit, and those of which its buckets cannot tell."""
+    for step in found.steps:
+        limit = limits[STEPS[step.name]] if step.name in STEPS else None
+        if limit is None or _is_within(step, limit):
+            continue
+        said = f"{step.name} was {round(step.p95_ms, 4)} at p95; the limit is {limit.operator} {limit.value}"
+        if step.count < FEWEST:
+            few = f"{step.name} was counted {step.count:g} times only; {FEWEST} are the fewest that tell a p95."
+            yield Outcome.INCONCLUSIVE, few, limit
+        elif not holds(step.low_ms, limit):
+            yield Outcome.FAILING, f"{said}.", limit
+        else:
+            upper = "no upper bound" if step.high_ms is None else f"{step.high_ms:g} ms"
+            yield (
+                Outcome.INCONCLUSIVE,
+                f"{said}, but its histogram cannot tell: from {step.low_ms:g} ms to {upper} is one bucket.",
+                limit,
+            )
+
+
+def _is_within(step: Step, limit: Limit) -> bool:
+    """Whether the bucket of the p95 ends at the limit or below it, and enough was counted."""
+    return step.count >= FEWEST and step.high_ms is not None and (holds(step.high_ms, limit) or step.high_ms == limit.value)
 
 
 def _missed(key: str, value: Scalar, limit: Limit) -> tuple[Outcome, str, Limit]:
@@ -110,7 +149,7 @@ def _missed(key: str, value: Scalar, limit: Limit) -> tuple[Outcome, str, Limit]
 
 def _compared() -> Iterator[tuple[str, str]]:
     yield from ((f"{step}_p95_ms", name) for step, name in STEPS.items())
-    yield from ((f"{name}_p95_ms", f"baseline_{name}_ms") for name in ("lookup", "switch", "query"))
+    yield from ((f"{name}_p95_ms", f"baseline_{name}_ms") for name in STATEMENTS)
     yield "cpu_ms_per_request", "baseline_cpu_ms"
     yield "pool_ratio", "baseline_pool_ratio"
 

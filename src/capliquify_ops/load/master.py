@@ -50,10 +50,13 @@ class Master:
         for name, number in self.numbers.items():
             line = to_wire(share_of(self.plan, number, self.crew.size)).decode()
             self.runner.send_message("plan", {"line": line}, client_id=name)
+        for name in {*self.runner.clients} - {*self.numbers}:  # more came than were waited for
+            self.runner.send_message("over", {}, client_id=name)
         if not self.wait(lambda: self.armed >= {*self.numbers}, self.crew.wait_s):
             self.say({"kind": "failed", "why": f"{len(self.armed)} of {self.crew.size} generators made ready"})
             return
-        self.runner.send_message("start", {})
+        for name in self.numbers:
+            self.runner.send_message("start", {}, client_id=name)
         self.say({"kind": "ready", "generators": self.crew.size})
         self.wait(lambda: self.ended | self.lost() >= {*self.numbers}, math.inf)
         self.dismiss()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from urllib.parse import urlsplit
 
+from capliquify_ops.load.crew import MOST
 from capliquify_ops.load.operations import Kind, Operation, operation_of
 from capliquify_ops.model.errors import UsageError
 from capliquify_ops.model.secret import Secret
@@ -13,7 +14,7 @@ from capliquify_ops.model.secret import Secret
 MOST_REQUESTS = 8_000_000
 """Samples are kept one by one, 19 bytes each: this many are 152 MB, and more than two hours at 1,000 requests/s."""
 MOST_CONNECTIONS = 500
-"""The generator's client polls with select(2), which knows descriptors below 1,024 only."""
+"""Of one generator: its client polls with select(2), which knows descriptors below 1,024 only."""
 _BREAKS_MARKERS = frozenset('"\\/')
 _PLAIN = ("base_url", "rate", "seconds", "order", "warmup_s", "connections", "timeout_s")
 
@@ -87,9 +88,14 @@ def arrivals(rate: float, seconds: float) -> int:
 
 
 def share_of(plan: Plan, number: int, of: int) -> Plan:
-    """Return what generator `number` of several sends, with its part of the connections."""
+    """Return what generator `number` of several sends, with its part of the connections. Raises UsageError for too many."""
     most, left = divmod(plan.connections, of)
-    return replace(plan, share=Share(number, of), connections=max(1, most + (number < left)))
+    connections = max(1, most + (number < left))
+    if connections > MOST_CONNECTIONS:
+        raise UsageError(
+            f"{connections} connections are more than the {MOST_CONNECTIONS} of one generator.", hint="Add --workers."
+        )
+    return replace(plan, share=Share(number, of), connections=connections)
 
 
 def to_wire(plan: Plan) -> bytes:
@@ -132,8 +138,8 @@ def _check_amounts(plan: Plan) -> None:
         raise UsageError("The time-out of a load run must be above 0, its warm-up not below.")
     if plan.rate * (plan.seconds + plan.warmup_s) > MOST_REQUESTS:
         raise UsageError(f"More than {MOST_REQUESTS:,} requests are not kept in one run.", hint="Run it in parts.")
-    if not 1 <= plan.connections <= MOST_CONNECTIONS:
-        raise UsageError(f"{plan.connections} connections are outside 1 to {MOST_CONNECTIONS}.")
+    if not 1 <= plan.connections <= MOST_CONNECTIONS * MOST:
+        raise UsageError(f"{plan.connections} connections are outside 1 to {MOST_CONNECTIONS * MOST}.")
 
 
 def _check_address(base_url: str) -> None:

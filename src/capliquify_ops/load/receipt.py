@@ -5,7 +5,7 @@ from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from capliquify_ops.load.plan import Plan
+from capliquify_ops.load.plan import Plan, share_of
 from capliquify_ops.load.result import Cut, Health, LoadRun, Sender, Side, Stretch
 from capliquify_ops.load.samples import Samples, Verdict, unpack, unpack_samples
 
@@ -44,9 +44,13 @@ class Told:
 
 
 class Receipt:
-    """Collects the lines of a generator, or of a crew of them. `failure` says why a crew could not begin."""
+    """Collects the lines of a generator, or of a crew of them. `failure` says why a crew could not begin.
+
+    Raises UsageError when so few cannot hold the plan's connections.
+    """
 
     def __init__(self, plan: Plan, generators: int = 1) -> None:
+        share_of(plan, 0, generators)  # the largest one: refused here, before anything is started
         self.plan = plan
         self.samples = Samples()
         self.failed = 0
@@ -95,6 +99,7 @@ class Receipt:
         """Return the run, `cut` being why it has no result if it has none."""
         plan = self.plan
         offered = [each.offered for each in self._told]
+        until = max(offered) if min(offered) >= 0 else max(self.samples.index, default=-1) + 1
         told = next((each.result["cut"] for each in self._told if each.result.get("cut")), None)
         witnesses = [line for each in self._told for line in each.result.get("witnesses", ())]  # type: ignore[attr-defined]
         return LoadRun(
@@ -108,16 +113,25 @@ class Receipt:
             order=plan.order,
             started_at=started_at,
             elapsed_s=round(elapsed_s, 3),
-            offered=max(offered) if min(offered) >= 0 else max(self.samples.index, default=-1) + 1,
+            offered=until,
             samples=self.samples,
-            health=self._health(),
+            health=self._health(until),
             cut=Cut(Side(told["by"]), told["why"]) if isinstance(told, dict) else cut,
             witnesses=tuple(witnesses[:MOST_WITNESSES]),
             machine=tuple(self._machine),
             generators=len(self._told),
         )
 
-    def _health(self) -> Health:
+    def _crowded_out(self, until: int) -> int:
+        """Return how many arrivals before `until` had no connection, because the generator's own were all waiting."""
+        many, found = len(self._told), 0
+        for number, each in enumerate(self._told):
+            if each.in_flight >= share_of(self.plan, number, many).connections:
+                sent = sum(index % many == number for index in self.samples.index)
+                found += max(0, len(range(number, until, many)) - sent - each.in_flight)
+        return found
+
+    def _health(self, until: int) -> Health:
         worst = max(self._told, key=lambda each: each.cpu_ratio)
         return Health(
             cpu_s=worst.figure("cpu_s"),
@@ -126,4 +140,5 @@ class Receipt:
             in_flight=sum(each.in_flight for each in self._told),
             opened=int(sum(each.figure("opened") for each in self._told)),
             lags_us=self._lags,
+            crowded_out=self._crowded_out(until),
         )

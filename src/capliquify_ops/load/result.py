@@ -29,7 +29,8 @@ class Health:
     """The generator itself over the measured seconds; of several, of the one that was worst off.
 
     `cpu_s` of its process in `wall_s`; `lags_us`: how late its event loop was at each tick of 20 ms; `in_flight`: requests still
-    unanswered when the run was closed; `opened`: connections that were made, by all of them.
+    unanswered when the run was closed; `opened`: connections that were made; `crowded_out`: arrivals that were never sent by
+    generators of which every connection was waiting for an answer then; these three by all of them together.
     """
 
     cpu_s: float = 0.0
@@ -38,6 +39,7 @@ class Health:
     in_flight: int = 0
     lags_us: "array[int]" = field(default_factory=lambda: array("i"))
     opened: int = 0
+    crowded_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

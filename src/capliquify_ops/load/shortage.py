@@ -1,5 +1,6 @@
 """When the machine that service and generator share had no time to spare, and which requests that made late."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
 from capliquify_ops.configuration.limits import Limits, holds
@@ -37,8 +38,23 @@ def late_by_shortage(run: LoadRun, short: Sequence[Stretch]) -> int:
 
 
 def _rows(run: LoadRun, short: Sequence[Stretch], *, touched: bool) -> Iterator[int]:
+    begins, ends = _merged(short)
     columns = zip(run.samples.index, run.samples.latency_us, strict=True)
     for row, (index, latency) in enumerate(columns):
         due_s = index / run.rate
-        if overlaps(short, due_s, due_s + latency / 1e6) == touched:
+        before = bisect_left(begins, due_s + latency / 1e6)
+        if (before > 0 and due_s < ends[before - 1]) == touched:
             yield row
+
+
+def _merged(short: Sequence[Stretch]) -> tuple[list[float], list[float]]:
+    """Return begins and ends of the same times in order, none overlapping another: there may be as many as seconds."""
+    begins: list[float] = []
+    ends: list[float] = []
+    for begin_s, end_s in sorted((each.begin_s, each.end_s + _AFTERWARDS_S) for each in short):
+        if ends and begin_s < ends[-1]:
+            ends[-1] = max(ends[-1], end_s)
+        else:
+            begins.append(begin_s)
+            ends.append(end_s)
+    return begins, ends

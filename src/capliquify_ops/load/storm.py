@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from string import Formatter
 
 from capliquify_ops.configuration.profile import Profile
 from capliquify_ops.configuration.system import SystemClock, new_uuid, stamp
@@ -13,19 +14,20 @@ from capliquify_ops.database import operator
 from capliquify_ops.http_client.client import Client
 from capliquify_ops.load.bodies import tenant_body
 from capliquify_ops.load.plan import Caller, arrivals
+from capliquify_ops.load.read_back import ReadBack, read_back
 from capliquify_ops.load.storm_rows import Creation, Storm
 from capliquify_ops.load.traffic import ACTOR, caller_of, readable, remove
-from capliquify_ops.model.errors import OpsError, UsageError
+from capliquify_ops.model.errors import ConfigurationInvalid, OpsError, UsageError
 from capliquify_ops.model.names import TenantId
 from capliquify_ops.model.protocols import Clock, Enrolling, TokenRequest, TokenSource, TokenVariant
 from capliquify_ops.tenants.create import FirstUser, NewTenant, create, provision_of
+from capliquify_ops.tenants.discard import made_by_run
 
 USERS = 10
 """The scenario: ten users create tenants."""
 TIER = "professional"
-PATIENCE_S = 5.0
-"""A tenant that its owner cannot read by then is not read back at all."""
-AGAIN_S = 0.02
+NAMES = frozenset({"slug", "organization"})
+"""What a tenant can be named by before it is there."""
 _SUCCESS = frozenset({200, 201})
 _CLOCK = SystemClock()
 
@@ -55,13 +57,15 @@ def run_storm(
 ) -> Storm:
     """Create tenants for so many seconds, read each back as its owner, and remove them all, also after a failure.
 
-    Tokens are had in one batch before the clock starts. Raises TargetForbids on production, UsageError, and what tokens or
-    the operator's session raise; what goes wrong with one creation stands in its row.
+    Tokens are had in one batch before the clock starts, and before the removal the registry is asked how many tenants there
+    are. Raises TargetForbids on production, UsageError, ConfigurationInvalid where the profile names tenants by what a new one
+    lacks, and what tokens or the operator's session raise; what goes wrong with one creation stands in its row.
     """
     target.require_harmless("A tenant creation storm")
     if not (0 < rate_per_min < math.inf and 0 < seconds < math.inf and users > 0):
         message = f"A storm of {rate_per_min:g} tenants a minute for {seconds:g} s by {users} users cannot blow."
         raise UsageError(message, hint="Give amounts above 0.")
+    _require_names(target.profile)
     planned = arrivals(rate_per_min / 60, seconds)
     try:
         newcomers, admin = _newcomers(target, tokens, run, planned)
@@ -70,11 +74,33 @@ def run_storm(
             started_at, began = stamp(clock.now()), clock.monotonic()
             rows = _Gale(client, make, readable(target.profile).path, clock).blow(newcomers, rate_per_min / 60, users)
         elapsed_s = round(clock.monotonic() - began, 3)
+        registered = _registered(target, run)
     finally:
+        _remove(target, tokens, run)
+    return Storm(target.base_url, how, rate_per_min, seconds, planned, users, started_at, elapsed_s, registered, rows)
+
+
+def _require_names(profile: Profile) -> None:
+    templates = profile.tenant_host + profile.tenant_path
+    if others := sorted({name for _, name, _, _ in Formatter().parse(templates) if name} - NAMES):
+        message = f"The profile addresses tenants by their {' and '.join(others)}, which a tenant that is yet to be made lacks."
+        raise ConfigurationInvalid(
+            message, hint="For a storm http.tenant_host and http.tenant_path may hold {slug} or {organization}."
+        )
+
+
+def _registered(target: Target, run: str) -> int:
+    with operator(target.changing_url(), "storm tenants", pooled=target.pooled) as session, session.transaction():
+        return len(made_by_run(session, run))
+
+
+def _remove(target: Target, tokens: TokenSource, run: str) -> None:
+    """Remove tenants and users; users also where the database refuses."""
+    try:
         with operator(target.changing_url(), "storm tenants", pooled=target.pooled) as session:
             remove(session, target, run)
+    finally:
         tokens.forget(run)
-    return Storm(target.base_url, how, rate_per_min, seconds, planned, users, started_at, elapsed_s, rows)
 
 
 def _newcomers(target: Target, tokens: TokenSource, run: str, many: int) -> tuple[list[_Newcomer], str | None]:
@@ -143,14 +169,16 @@ class _Gale:
         slip = self.clock.monotonic() - max(due, free)
         failure = self._made(new)
         ended = self.clock.monotonic()
-        read_back = None if failure else self._read_back(new, ended)
+        seen = ReadBack(None, failure) if failure else self._read_back(new)
         return Creation(
             number,
             due_s=round(due - start, 4),
             slip_ms=round(slip * 1000, 3),
             latency_ms=round((ended - due) * 1000, 3),
-            read_back_ms=read_back,
-            failure=failure or ("" if read_back is not None else f"its owner was not served within {PATIENCE_S:g} s"),
+            read_back_ms=seen.ms,
+            failure=seen.failure,
+            made=not failure,
+            wrong=seen.wrong,
         )
 
     def _made(self, new: _Newcomer) -> str:
@@ -159,15 +187,6 @@ class _Gale:
         except OpsError as error:
             return str(error)
 
-    def _read_back(self, new: _Newcomer, since: float) -> float | None:
-        """Return the milliseconds until the new tenant's owner was served, None when that did not come."""
+    def _read_back(self, new: _Newcomer) -> ReadBack:
         headers = {**new.caller.headers, "Authorization": f"Bearer {new.caller.token.reveal()}"}
-        while self.clock.monotonic() < since + PATIENCE_S:
-            try:
-                answer = self.client.request("GET", new.caller.prefix + self.path, headers=headers)
-            except OpsError:
-                answer = None
-            if answer is not None and answer.status in _SUCCESS:
-                return round((self.clock.monotonic() - since) * 1000, 3)
-            threading.Event().wait(AGAIN_S)
-        return None
+        return read_back(self.client, new.caller.prefix + self.path, headers, new.slug, self.clock)

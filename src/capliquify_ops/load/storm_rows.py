@@ -10,7 +10,8 @@ class Creation:
     """One creation. `latency_ms` counts from when it was due, `slip_ms` of it is this program's own delay.
 
     `read_back_ms`: from the answer until the new tenant's owner was served; None where that never came. `failure`: why it counts
-    as failed, "" where it does not.
+    as failed, "" where it does not. `made`: the answer said that the tenant is there; `wrong`: what its owner was served that a
+    new tenant cannot have, "" where nothing of the kind was.
     """
 
     index: int
@@ -19,11 +20,16 @@ class Creation:
     latency_ms: float
     read_back_ms: float | None
     failure: str = ""
+    made: bool = True
+    wrong: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """A finished storm: `planned` creations were due in `seconds`, sent `how`, from `users` at once at most."""
+    """A finished storm: `planned` creations were due in `seconds`, sent `how`, from `users` at once at most.
+
+    `registered`: how many of its tenants the registry had before they were removed.
+    """
 
     base_url: str
     how: str
@@ -33,6 +39,7 @@ class Storm:
     users: int
     started_at: str
     elapsed_s: float
+    registered: int
     creations: tuple[Creation, ...]
 
     @classmethod

@@ -15,7 +15,7 @@ from capliquify_ops.model.names import CheckId
 from capliquify_ops.model.outcome import Grade, Outcome, Severity
 
 CHECK = CheckId("tenant_creation_storm")
-KIND = "tenant_creation_storm/1"
+KIND = "tenant_creation_storm/2"
 REQUIRED_SECONDS = "storm_required_seconds"
 REQUIRED_SECONDS_EMBEDDED = "storm_required_seconds_embedded"
 MOST_WITNESSES = 10
@@ -34,6 +34,9 @@ def figures(storm: Storm) -> Mapping[str, Scalar]:
         "planned": storm.planned,
         "creations": many,
         "failed": failed,
+        "answered": sum(row.made for row in storm.creations),
+        "registered": storm.registered,
+        "wrong_answers": sum(bool(row.wrong) for row in storm.creations),
         "failed_ratio": failed / many if many else 0.0,
         **_percentiles("p50_ms", latencies, 0.5),
         **_percentiles("p95_ms", latencies, 0.95),
@@ -55,7 +58,7 @@ def judge(storm: Storm, limits: Limits, *, required_seconds: str = REQUIRED_SECO
         check=CHECK,
         subject=Subject(SubjectKind.SERVICE, storm.base_url),
         outcome=outcome,
-        severity=Severity.HIGH,
+        severity=Severity.CRITICAL if found["wrong_answers"] else Severity.HIGH,
         evidence=Evidence(storm.how, storm.base_url, storm.started_at, storm.elapsed_s * 1000, raw),
         why=why,
         examined=len(storm.creations),
@@ -74,6 +77,7 @@ def _answers(
         yield Outcome.INCONCLUSIVE, "No tenant was created.", None
         return
     at = f"At {storm.rate_per_min:g} tenants a minute"
+    yield from _untrue(storm, found, at)
     slip = limits["generator_slip_p99_ms"]
     if not holds(found["slip_max_ms"], slip):
         yield (
@@ -95,6 +99,16 @@ def _answers(
         return
     said = f"p95 {found['p95_ms']} ms, read back after {found['read_back_p95_ms']} ms (p95)"
     yield Outcome.HEALTHY, f"{at} for {storm.seconds:g} s: {said}.", limits["storm_p95_ms"]
+
+
+def _untrue(storm: Storm, found: Mapping[str, Scalar], at: str) -> Iterator[tuple[Outcome, str, Limit | None]]:
+    """Yield what is wrong however few, and however late the requests were sent."""
+    if wrong := next((row for row in storm.creations if row.wrong), None):
+        more = f" ({found['wrong_answers']} such tenants)"
+        yield Outcome.FAILING, f"{at} tenant {wrong.index} was read back wrongly: {wrong.wrong}{more}.", None
+    if storm.registered < int(found["answered"]):
+        missing = int(found["answered"]) - storm.registered
+        yield Outcome.FAILING, f"{at} {missing} of {found['answered']} creations were answered, and not in the registry.", None
 
 
 def _too_little(storm: Storm, limits: Limits, required_seconds: str) -> Iterator[tuple[Outcome, str, Limit | None]]:

@@ -1,5 +1,6 @@
 """Throwaway tenants with users, rows and tokens, made before a load's clock starts and removed after it."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -7,14 +8,15 @@ from urllib.parse import quote
 
 from capliquify_ops.configuration.profile import Profile
 from capliquify_ops.configuration.profile_routes import Route
-from capliquify_ops.configuration.system import new_uuid
+from capliquify_ops.configuration.system import SystemClock, new_uuid
 from capliquify_ops.configuration.target import Target
 from capliquify_ops.database import Session, operator
-from capliquify_ops.http_client.client import Client
 from capliquify_ops.load.bodies import can_be_written, template
+from capliquify_ops.load.first_rows import fill
+from capliquify_ops.load.lifetimes import Renewal
 from capliquify_ops.load.operations import Kind, Operation, mixed_order, reads
-from capliquify_ops.load.plan import Caller, Plan
-from capliquify_ops.model.errors import ConfigurationInvalid, IntegrationFailed
+from capliquify_ops.load.plan import MOST_CONNECTIONS, Caller, Plan
+from capliquify_ops.model.errors import ConfigurationInvalid, IntegrationFailed, UsageError
 from capliquify_ops.model.names import TenantId
 from capliquify_ops.model.protocols import Enrolling, TokenRequest, TokenSource
 from capliquify_ops.model.secret import Secret
@@ -25,17 +27,21 @@ from capliquify_ops.tenants.registry import Tenant
 ACTOR = "load"
 FEW, MANY, USERS = 10, 100, 10
 """The load scenarios: 100 users over 10 tenants, and over 100."""
-ROWS = 3
-"""Rows of each tenant at the start: enough to tell an own answer from an empty or a foreign one."""
 READS, WRITES, ANALYTICS = 0.7, 0.2, 0.1
 """The mixed workload's shares."""
-CREATED = 201
+FEWEST_CONNECTIONS, IN_USE_S = 100, 0.2
+"""As many connections as requests arrive within the limit of request_latency: with fewer a slow service would wait unseen."""
 _TIERS = ("starter", "professional", "enterprise")
+_CLOCK = SystemClock()
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Who may send what: `crowd` are the users of few tenants, one of each in turn, `spread` one user of each of many."""
+    """Who may send what: `crowd` are the users of few tenants, one of each in turn, `spread` one user of each of many.
+
+    `rate_limit` is the service's own, in requests/s and tenant, 0 when unknown. Both plans raise ConfigurationInvalid when
+    tokens cannot outlast them, and UsageError when the load comes near that limit; `generators` share the connections.
+    """
 
     base_url: str
     crowd: tuple[Caller, ...]
@@ -43,12 +49,14 @@ class Traffic:
     reading: tuple[Operation, ...]
     writing: tuple[Operation, ...]
     analysing: tuple[Operation, ...]
+    rate_limit: int = 0
+    renewal: Renewal | None = None
 
-    def api_plan(self, rate: float, seconds: float) -> Plan:
+    def api_plan(self, rate: float, seconds: float, generators: int = 1) -> Plan:
         """Return the API load: lists, read by 100 users over 10 tenants."""
-        return Plan(self.base_url, rate, seconds, self.crowd, self.reading)
+        return self._ready(Plan(self.base_url, rate, seconds, self.crowd, self.reading), generators)
 
-    def mixed_plan(self, rate: float, seconds: float) -> Plan:
+    def mixed_plan(self, rate: float, seconds: float, generators: int = 1) -> Plan:
         """Return the mixed workload. Raises ConfigurationInvalid where the profile has no route to write to, or no report."""
         if not self.writing or not self.analysing:
             lacking = "collection whose rows can be made from nothing" if not self.writing else "report that every tier may read"
@@ -56,7 +64,20 @@ class Traffic:
         parts = ((self.reading, READS), (self.writing, WRITES), (self.analysing, ANALYTICS))
         operations = tuple(each for part, _ in parts for each in part)
         shares = [share / len(part) for part, share in parts for _ in part]
-        return Plan(self.base_url, rate, seconds, self.spread, operations, mixed_order(dict(enumerate(shares))))
+        order = mixed_order(dict(enumerate(shares)))
+        return self._ready(Plan(self.base_url, rate, seconds, self.spread, operations, order), generators)
+
+    def _ready(self, plan: Plan, generators: int) -> Plan:
+        tenants = len({caller.marker for caller in plan.callers})
+        if self.rate_limit and plan.rate / tenants * 2 > self.rate_limit:
+            raise UsageError(
+                f"{plan.rate:g} requests/s over {tenants} tenants are {plan.rate / tenants:g} for each, "
+                f"more than half of the service's rate limit of {self.rate_limit}.",
+                hint=f"Load with {self.rate_limit * tenants / 2:g} requests/s or fewer, or raise the limit of this environment.",
+            )
+        connections = min(MOST_CONNECTIONS * generators, max(FEWEST_CONNECTIONS, math.ceil(plan.rate * IN_USE_S)))
+        plan = replace(plan, connections=connections)
+        return self.renewal.lasting(plan) if self.renewal else plan
 
 
 @contextmanager
@@ -68,16 +89,19 @@ def make_traffic(target: Target, tokens: TokenSource, run: str, *, tenants: int 
     rows = readable(target.profile)
     with operator(target.changing_url(), "load tenants", pooled=target.pooled) as session:
         try:
-            callers = _callers(session, target, tokens, run, tenants)
-            _fill(target, callers, rows)
-            yield _traffic(target, callers, rows)
+            callers, known = _callers(session, target, tokens, run, tenants)
+            fill(target.base_url, callers, rows)
+            renewal = Renewal(tokens, known, [each for of_tenant in callers for each in of_tenant], _CLOCK)
+            yield replace(_traffic(target, callers, rows), renewal=renewal)
         finally:
             remove(session, target, run)
             tokens.forget(run)
 
 
-def _callers(session: Session, target: Target, tokens: TokenSource, run: str, tenants: int) -> list[list[Caller]]:
-    """Return the callers of each tenant."""
+def _callers(
+    session: Session, target: Target, tokens: TokenSource, run: str, tenants: int
+) -> tuple[list[list[Caller]], list[TokenRequest]]:
+    """Return the callers of each tenant, and of all of them in order the requests that their tokens were made for."""
     wanted = [_requests(run, number) for number in range(tenants)]
     flat = [each for requests in wanted for each in requests]
     known = tokens.enrol(run, flat) if isinstance(tokens, Enrolling) else flat
@@ -86,10 +110,11 @@ def _callers(session: Session, target: Target, tokens: TokenSource, run: str, te
     for number, requests in enumerate(wanted):
         made.append(_create(session, target, run, number, organizations[requests[0].organization_id]))
     found = iter(zip(known, tokens.tokens([replace(each, ensure=True) for each in known]), strict=True))
-    return [
+    callers = [
         [caller_of(target.profile, _names(tenant), tenant.subscription_tier, *next(found)) for _ in requests]
         for tenant, requests in zip(made, wanted, strict=True)
     ]
+    return callers, known
 
 
 def _requests(run: str, number: int) -> list[TokenRequest]:
@@ -131,25 +156,6 @@ def _names(tenant: Tenant) -> dict[str, object]:
     return {"slug": tenant.slug, "organization": tenant.clerk_organization_id, "id": tenant.id, "schema": tenant.schema_name}
 
 
-def _fill(target: Target, callers: Sequence[Sequence[Caller]], route: Route) -> None:
-    """Make the first rows of each tenant, as its owner; and let each user in once, so that no first login is measured."""
-    row, look = Operation("POST", route.path, Kind.WRITE, template(route)), Operation("GET", route.path)
-    with Client(target.base_url) as client:
-        for owner, *others in callers:
-            for number in range(ROWS):
-                _send(client, owner, row, number - ROWS)
-            for other in others:
-                _send(client, other, look, 0)
-
-
-def _send(client: Client, caller: Caller, operation: Operation, number: int) -> None:
-    headers = {**caller.headers, "Authorization": f"Bearer {caller.token.reveal()}", "Content-Type": "application/json"}
-    body = operation.body_of(caller.marker, number).encode() or None
-    answer = client.request(operation.method, caller.prefix + operation.path, headers=headers, content=body)
-    if answer.status not in {200, CREATED}:
-        raise IntegrationFailed(f"{operation.name} answered {answer.status}, so the load has no rows to read.")
-
-
 def _traffic(target: Target, callers: Sequence[Sequence[Caller]], rows: Route) -> Traffic:
     reports = [route for route in target.profile.routes.values() if route.surface == "report" and not route.feature]
     return Traffic(
@@ -159,6 +165,7 @@ def _traffic(target: Target, callers: Sequence[Sequence[Caller]], rows: Route) -
         reads(rows.path),
         (Operation("POST", rows.path, Kind.WRITE, template(rows)),),
         tuple(Operation("GET", route.path, Kind.ANALYTICS, holds_rows=False) for route in reports if "GET" in route.methods),
+        target.profile.rate_limit,
     )
 
 

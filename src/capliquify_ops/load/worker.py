@@ -24,7 +24,7 @@ from locust.rpc import Message
 
 from capliquify_ops.load.crew import crew_from_wire
 from capliquify_ops.load.generator import Generator
-from capliquify_ops.load.master import POLL_S, Master
+from capliquify_ops.load.master import Master
 from capliquify_ops.load.plan import Plan, from_wire
 
 CREW_LEAD_S = 1.0
@@ -144,21 +144,30 @@ class Member:
         self.runner.send_message("armed")
 
     def run(self) -> None:
-        """Wait for the word, run the share, and stay until all that was said has arrived, or the master is gone."""
-        while not self.started.wait(POLL_S):
-            self.require_master()
-        assert self.plan is not None
+        """Wait for the word, run the share, and stay until all that was said has arrived. End with the master meanwhile."""
+        gevent.spawn(self.end_with_master)
+        gevent.wait([self.started, self.over], count=1)
+        if self.plan is None:
+            end("The crew is complete without this generator, which ends.")
+            return
         loop = GreenLoop(self.plan)
         Generator(self.plan, loop, lambda message: self.runner.send_message("said", message), CREW_LEAD_S).run()
-        while not self.over.wait(POLL_S):
-            self.require_master()
+        self.over.wait()
 
-    def require_master(self) -> None:
-        """End when nothing is heard of the master any more."""
-        heard = self.runner.last_heartbeat_timestamp
-        if heard is not None and time.time() - heard > MASTER_GONE_S:
-            sys.stderr.write("The master is gone; this generator ends.\n")
-            os._exit(1)
+    def end_with_master(self) -> None:
+        """End when nothing is heard of the master any more, also in mid-run."""
+        while True:
+            heard = self.runner.last_heartbeat_timestamp
+            if heard is not None and time.time() - heard > MASTER_GONE_S:
+                end("The master is gone; this generator ends.")
+            gevent.sleep(1.0)
+
+
+def end(why: str) -> None:
+    """Say why, and leave at once."""
+    sys.stderr.write(f"{why}\n")
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def main() -> None:

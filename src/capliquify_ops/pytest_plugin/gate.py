@@ -112,6 +112,7 @@ class Gate:
         self._stack: AbstractContextManager[object] | None = None
         self._watchdog: Watchdog | None = None
         self._measured_security: set[str] = set()
+        self._is_left = self._storm_blows = False
 
     def open(self, chosen: Target) -> None:
         """Start the embedded stack where it is the target, and make sure that the target is what it should be."""
@@ -136,9 +137,12 @@ class Gate:
             self._watchdog = watch(self.settings.file, self.target.name, self.run, given)
 
     def close(self) -> None:
-        """Stop what was started."""
+        """Stop what was started; the watchdog is dismissed only where the run removed everything itself."""
         if self._watchdog is not None:
-            self._watchdog.dismiss()
+            if self._is_left or self._storm_blows:
+                self._watchdog.release()
+            else:
+                self._watchdog.dismiss()
         if self._stack is not None:
             stack, self._stack = self._stack, None
             stack.__exit__(None, None, None)
@@ -202,6 +206,7 @@ class Gate:
 
     def note(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
         """Take down what a phase says; a test that measured nothing becomes an error, and every text is redacted."""
+        self._take_note_of_removal(item, call, report)
         found = item.stash[COLLECTED]
         said = state_of_phase(call, report, found.findings)
         if said is not None:
@@ -216,6 +221,12 @@ class Gate:
         elif report.when == "call" and report.passed:
             unswallow(report, found.findings)
         self.redact(report)
+
+    def _take_note_of_removal(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+        """A storm removes its tenants within the test: one that ended with an OpsError, or never, may have left some."""
+        if "storm_run" in getattr(item, "fixturenames", ()):
+            self._is_left |= call.excinfo is not None and isinstance(call.excinfo.value, OpsError)
+            self._storm_blows &= report.when != "teardown"
 
     def redact(self, report: pytest.TestReport) -> None:
         """Mask secrets in what pytest prints and keeps of a test, with a check or without."""
@@ -250,8 +261,12 @@ class Gate:
         """Build the throwaway tenants that the audit needs."""
         self._require_tenants(is_audit=True)
         self._say(f"audit: run {self.run}, seed {self._audit.seed}, depth {self._audit.depth}")
-        with build_world(self.target, self._tokens(), self.run, self.clock, **dataclasses.asdict(self._audit)) as built:
+        with (
+            self._removing(),
+            build_world(self.target, self._tokens(), self.run, self.clock, **dataclasses.asdict(self._audit)) as built,
+        ):
             yield built
+        self._is_left |= bool(built.leftovers)
         for left in built.leftovers:
             self._say(f"not removed: {left}")
 
@@ -259,8 +274,17 @@ class Gate:
     def traffic(self) -> Iterator[Traffic]:
         """Make the tenants and tokens that a load needs."""
         self.require_load()
-        with make_traffic(self.target, self._tokens(), load_run(self.run)) as made:
+        with self._removing(), make_traffic(self.target, self._tokens(), load_run(self.run)) as made:
             yield made
+
+    @contextmanager
+    def _removing(self) -> Iterator[None]:
+        """Whatever a block ends with but its end, its removal may have failed."""
+        try:
+            yield
+        except BaseException:
+            self._is_left = True
+            raise
 
     def require_load(self) -> None:
         """Make sure that tenants may be made for load, and that they go even if this process does not see to it."""
@@ -270,6 +294,7 @@ class Gate:
 
     def load_tokens(self) -> tuple[TokenSource, str]:
         """Return where the tokens of a tenant creation storm come from, and the id under which it makes tenants."""
+        self._storm_blows = True
         return self._tokens(), storm_run(self.run)
 
     def _tokens(self) -> TokenSource:

@@ -1,7 +1,8 @@
 """Removes what a measuring run made when the run itself no longer can: a process of its own that outlives a killed pytest.
 
-It holds the reading end of a pipe. A run that ends says so; when the pipe closes without a word, the run was killed, and the
-tenants, rows and users that carry its id are removed. The embedded target needs none: it vanishes as a whole.
+It holds the reading end of a pipe. A run that ends and has removed everything says so; when the pipe closes without a word,
+the run was killed or a removal failed, and the tenants, rows and users that carry its id are removed. The embedded target needs
+none: it vanishes as a whole.
 """
 
 import json
@@ -19,6 +20,8 @@ from capliquify_ops.isolation.world import remove_run
 from capliquify_ops.model.protocols import TokenSource
 
 DONE = b"done\n"
+REMOVAL_S = 60.0
+"""How long a run waits for what its watchdog removes; it goes on by itself after that."""
 
 
 def load_run(run: str) -> str:
@@ -44,6 +47,13 @@ class Watchdog:
         except (OSError, subprocess.TimeoutExpired):
             self.process.kill()
             self.process.wait()
+
+    def release(self) -> None:
+        """Let it remove what the run could not, as if the run had been killed, and wait for that a while."""
+        try:
+            self.process.communicate(timeout=REMOVAL_S)
+        except (OSError, subprocess.TimeoutExpired):
+            return
 
 
 def watch(file: Path | None, target: str, run: str, given: Mapping[str, str]) -> Watchdog:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from capliquify_ops.model.decision import BoxResult, Decision, Reason
 from capliquify_ops.model.outcome import State
 from capliquify_ops.model.record import Record
+from capliquify_ops.rendering.driven import driven
 from capliquify_ops.rendering.order import (
     boxes_worst_first,
     reasons_worst_first,
@@ -61,7 +62,8 @@ def _sheet(decision: Decision) -> Iterator[str]:
         tick = "&#9745;" if result.state is State.PASSED else "&#9744;"
         passed = sum(1 for record in result.records if state_shown(record) is State.PASSED)
         planned = len(result.records) + len(without_record(result))
-        yield f"| {tick} | {inert(result.box.title)} | {STATES[result.state]} | {passed} of {planned} |"
+        state = f"{STATES[result.state]}: {inert(load)}" if (load := driven(result)) else STATES[result.state]
+        yield f"| {tick} | {inert(result.box.title)} | {state} | {passed} of {planned} |"
 
 
 def _reasons(reasons: list[Reason]) -> Iterator[str]:

@@ -1,9 +1,11 @@
 """The boxes as plain text for a terminal, on one screen."""
 
 import unicodedata
+from collections.abc import Iterator
 
 from capliquify_ops.model.decision import BoxResult, Decision
 from capliquify_ops.model.outcome import State
+from capliquify_ops.rendering.driven import driven
 from capliquify_ops.rendering.order import reasons_worst_first, state_shown, without_record
 from capliquify_ops.rendering.text import visible
 from capliquify_ops.rendering.words import STATES, cause
@@ -25,7 +27,7 @@ def boxes_table(decision: Decision, width: int, colour: bool) -> str:
     verdict = State.PASSED if decision.ready else State.FAILED
     headline = f"{'READY' if decision.ready else 'NOT READY'}  {_safe(decision.target.name)} ({_safe(decision.target.kind)})"
     lines = [_paint(_fit(headline, width).rstrip(), verdict, colour), ""]
-    lines += [_row(result, width, colour) for result in decision.boxes]
+    lines += [text for result in decision.boxes for text in _rows(result, width, colour)]
     reasons = reasons_worst_first(decision)
     if reasons:
         lines.append("")
@@ -35,7 +37,8 @@ def boxes_table(decision: Decision, width: int, colour: bool) -> str:
     return "\n".join(lines)
 
 
-def _row(result: BoxResult, width: int, colour: bool) -> str:
+def _rows(result: BoxResult, width: int, colour: bool) -> Iterator[str]:
+    """Yield the row of a box; the load that it stands for is never cut, and gets a row of its own where the first is full."""
     passed = sum(1 for record in result.records if state_shown(record) is State.PASSED)
     counts = f"{passed}/{len(result.records) + len(without_record(result))}"
     tick = "[x]" if result.state is State.PASSED else "[ ]"
@@ -44,8 +47,12 @@ def _row(result: BoxResult, width: int, colour: bool) -> str:
     state = f"{STATES[result.state]:<14}"
     right = f" {counts:>7}"
     rest = width - share - len(tick) - len(state) - len(right) - 2
-    reason = f"  {_fit(_safe(result.reasons[0]), rest - 2)}" if result.reasons and rest > len("  reason") else ""
-    return (left + _paint(state, result.state, colour) + right + reason).rstrip()
+    load = _safe(driven(result))
+    told = _safe(result.reasons[0]) if result.reasons else load if len(load) <= rest - len("  ") else ""
+    reason = f"  {_fit(told, rest - 2)}" if told and rest > len("  reason") else ""
+    yield (left + _paint(state, result.state, colour) + right + reason).rstrip()
+    if load and load != told:
+        yield _fit(f"{' ' * len(tick)} {load}", width).rstrip()
 
 
 def _safe(text: str) -> str:

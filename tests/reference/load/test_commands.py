@@ -44,6 +44,7 @@ def test_a_small_run_is_told_whole_and_is_no_claim(load, tmp_path):
     assert (tmp_path / "latency.hlog").read_text().count("Tag=") == 1
     compared = load("compare", str(tmp_path / "raw.json"), str(tmp_path / "raw.json"))
     assert "Not comparable with the approved run: at least 20 s of arrivals are needed." in compared.stdout
+    assert compared.exit_code == ExitCode.INCONCLUSIVE
 
 
 @pytest.mark.whole

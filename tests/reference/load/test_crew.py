@@ -132,6 +132,30 @@ def test_a_generator_may_join_from_elsewhere(plan, target):
 
 
 @pytest.mark.whole
+def test_a_generator_elsewhere_ends_soon_after_its_master(server, plan, target):
+    """Nothing closes its input there: it hears no more of the master, in mid-run, and stops loading the service."""
+    joined = []
+
+    def join_and_kill(progress):
+        if progress.port and not joined:
+            command = [sys.executable, "-P", "-m", "capliquify_ops.load.worker", MEMBER, f"127.0.0.1:{progress.port}"]
+            joined.append(subprocess.Popen(command, stdin=subprocess.PIPE))
+        if progress.answered:
+            for each in generators("--master"):
+                each.kill()
+
+    try:
+        run_load(replace(plan, seconds=30), target=target, crew=Crew(0, 1), progress=join_and_kill)
+        assert joined[0].wait(12) == 1
+        assert server.served < 2_500
+    finally:
+        for process in joined:
+            process.kill()
+            process.stdin.close()
+            process.wait(10)
+
+
+@pytest.mark.whole
 def test_two_generators_measure_what_one_does(server, plan, target):
     """Against answers that take 200 ms both see them, in every percentile, as late as they came."""
     server.delay = 0.2

@@ -78,6 +78,15 @@ def test_a_dropped_connection_is_counted_and_not_repeated_silently(server, ask, 
     assert server.served == 1 + 150 * plan.warmup_s + plan.requests
 
 
+def test_a_service_that_drops_connections_is_not_called_the_generators_fault(server, plan, target, limits):
+    """Each drop makes the generator open another one, which is the service's doing: the check fails."""
+    server.reply = failing_every(3, server, lambda marker: None)
+    found = request_latency.judge(measure(replace(plan, connections=20, warmup_s=0.0), target=target), limits)
+    assert found.outcome is Outcome.FAILING, found
+    assert found.measured["failed"] >= 45
+    assert found.measured["reused_ratio"] > 0.9
+
+
 def test_an_answer_cut_short_is_a_failure(server, ask, rows_of):
     """A body shorter than its Content-Length never counts as an answer."""
 

@@ -1,6 +1,7 @@
 """The latency baseline as a pure function: by the service's own count, from outside, and what is missing."""
 
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -8,14 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capliquify_ops.configuration import load_limits
+from capliquify_ops.load.baseline_measuring import step_of
 from capliquify_ops.load.baseline_rows import Baseline, Step
 from capliquify_ops.load.latency_baseline import FEWEST, figures, interval, judge, raw_baseline, recompute_baseline
 from capliquify_ops.model.errors import EvidenceDamaged
 from capliquify_ops.model.outcome import Outcome
+from capliquify_ops.observation.traffic import Durations
 
 LIMITS = load_limits()
 STEPS = tuple(
-    Step(name, 400.0, ms) for name, ms in (("tenant_resolution", 3), ("feature_check", 0.5), ("role_check", 0.5), ("chain", 4))
+    Step(name, 400.0, ms, low, high)
+    for name, ms, low, high in (
+        ("tenant_resolution", 3, 2.5, 5.0),
+        ("feature_check", 0.5, 0.25, 0.5),
+        ("role_check", 0.5, 0.25, 0.5),
+        ("chain", 4, 2.5, 5.0),
+    )
 )
 GOOD = Baseline(
     "http://127.0.0.1:8000",
@@ -25,8 +34,9 @@ GOOD = Baseline(
     4.0,
     tuple((6.0 + number % 3, 2.0) for number in range(400)),
     STEPS,
-    (0.5,) * 200,
     (0.1,) * 200,
+    (0.5,) * 200,
+    (0.2,) * 200,
     (1.0,) * 200,
     cpu_ms=3.0,
     pool_ratio=0.1,
@@ -39,8 +49,11 @@ def without(*names):
     return replace(GOOD, steps=tuple(step for step in STEPS if step.name not in names))
 
 
-def with_step(name, ms):
-    return replace(GOOD, steps=tuple(replace(step, p95_ms=ms) if step.name == name else step for step in STEPS))
+def with_step(name, ms, low=None, high=None, count=400.0):
+    """A step whose p95 lies in a bucket of its own, or of these bounds."""
+    low = ms if low is None else low
+    changed = Step(name, count, ms, low, high)
+    return replace(GOOD, steps=tuple(changed if step.name == name else step for step in STEPS))
 
 
 @pytest.mark.parametrize(
@@ -52,9 +65,27 @@ def with_step(name, ms):
         (with_step("feature_check", 1.0), Outcome.FAILING, "feature_check was 1.0 at p95"),
         (with_step("role_check", 1.0), Outcome.FAILING, "role_check was 1.0 at p95"),
         (with_step("chain", 10.0), Outcome.FAILING, "chain was 10.0 at p95"),
-        (replace(GOOD, lookup_ms=(5.0,) * 200), Outcome.FAILING, "lookup was 5.0 at p95"),
-        (replace(GOOD, switch_ms=(1.0,) * 200), Outcome.FAILING, "switch was 1.0 at p95"),
-        (replace(GOOD, query_ms=(20.0,) * 200), Outcome.FAILING, "query was 20.0 at p95"),
+        (replace(GOOD, lookup_ms=(5.1,) * 200), Outcome.FAILING, "lookup was 5.0 at p95"),
+        (replace(GOOD, switch_ms=(1.1,) * 200), Outcome.FAILING, "switch was 1.0 at p95"),
+        (replace(GOOD, query_ms=(20.1,) * 200), Outcome.FAILING, "query was 20.0 at p95"),
+        (with_step("chain", 9.0, 7.5, 10.0), Outcome.HEALTHY, "whole chain 9.0 ms"),
+        (with_step("chain", 12.0, 10.0, 25.0), Outcome.FAILING, "chain was 12.0 at p95"),
+        (
+            with_step("chain", 12.0, 9.0, 25.0),
+            Outcome.INCONCLUSIVE,
+            "its histogram cannot tell: from 9 ms to 25 ms is one bucket",
+        ),
+        (with_step("chain", 9.5, 9.0, 25.0), Outcome.INCONCLUSIVE, "its histogram cannot tell"),
+        (with_step("chain", 5.0, 5.0), Outcome.INCONCLUSIVE, "from 5 ms to no upper bound"),
+        (with_step("chain", 25.0, 25.0), Outcome.FAILING, "chain was 25.0 at p95"),
+        (
+            with_step("chain", 4.0, 2.5, 5.0, FEWEST - 1),
+            Outcome.INCONCLUSIVE,
+            "chain was counted 99 times only; 100 are the fewest",
+        ),
+        (with_step("chain", 25.0, 25.0, None, 5.0), Outcome.INCONCLUSIVE, "chain was counted 5 times only"),
+        (replace(GOOD, trip_ms=(30.0,) * 200, query_ms=(45.0,) * 200), Outcome.HEALTHY, "whole chain"),
+        (replace(GOOD, trip_ms=(30.0,) * 200, query_ms=(50.0,) * 200), Outcome.FAILING, "query was 20.0 at p95"),
         (replace(GOOD, cpu_ms=10.0), Outcome.FAILING, "cpu_ms_per_request was 10.0; the limit is < 10"),
         (replace(GOOD, pool_ratio=0.7), Outcome.FAILING, "pool_ratio was 0.7"),
         (replace(GOOD, pool_waiting=2.0), Outcome.FAILING, "2 requests waited for a connection of the pool"),
@@ -72,6 +103,22 @@ def test_each_part_is_judged_once_and_a_missing_one_never_passes(found, outcome,
     assert finding.outcome is outcome
     assert said in finding.why
     assert finding.evidence.raw == "sha"
+
+
+def test_the_bucket_of_a_p95_is_kept_with_it():
+    """Its bounds in milliseconds, none above where it is the last one; at a bound it is the bucket below."""
+    steps = [
+        step_of("chain", Durations(((0.005, reached), (0.01, 100.0 if more else reached), (math.inf, 100.0)), 1.0))
+        for reached, more in ((95.0, True), (94.0, True), (94.0, False))
+    ]
+    assert [(each.low_ms, each.high_ms) for each in steps] == [(0.0, 5.0), (5.0, 10.0), (10.0, None)]
+    assert [each.p95_ms for each in steps] == [pytest.approx(5.0), pytest.approx(5.833, abs=0.001), 10.0]
+
+
+def test_the_way_to_the_database_is_no_part_of_a_statement():
+    """The median of a statement that does nothing is taken away, and never more than all of it."""
+    told = figures(replace(GOOD, trip_ms=(0.3, 0.4, 90.0), switch_ms=(0.35,) * 9, lookup_ms=(0.7,) * 9))
+    assert (told["trip_ms"], told["switch_p95_ms"], told["lookup_p95_ms"]) == (0.4, 0.0, 0.3)
 
 
 def test_the_chain_is_known_from_outside_and_a_miss_there_proves_nothing():
@@ -117,8 +164,17 @@ baselines = st.builds(
     elapsed_s=st.floats(0, 1e4),
     pairs_ms=st.lists(st.tuples(st.floats(0, 1e4), st.floats(0, 1e4)), max_size=20).map(tuple),
     steps=st.lists(
-        st.builds(Step, st.sampled_from(["chain", "role_check", "other"]), st.floats(1, 9), st.floats(0, 99)), max_size=3
+        st.builds(
+            Step,
+            st.sampled_from(["chain", "role_check", "other"]),
+            st.floats(1, 900),
+            st.floats(0, 99),
+            st.floats(0, 99),
+            st.none() | st.floats(0, 99),
+        ),
+        max_size=3,
     ).map(tuple),
+    trip_ms=times,
     lookup_ms=times,
     switch_ms=times,
     query_ms=times,
@@ -160,7 +216,7 @@ DOCUMENT = json.loads(raw_baseline(GOOD))
     ]
     + [
         json.dumps({key: value for key, value in DOCUMENT.items() if key != gone}).encode()
-        for gone in ("kind", "base_url", "pairs_ms", "steps", "lookup_ms", "unseen")
+        for gone in ("kind", "base_url", "pairs_ms", "steps", "trip_ms", "lookup_ms", "unseen")
     ],
 )
 def test_other_bytes_are_damaged_evidence(content):

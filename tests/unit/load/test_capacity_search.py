@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from capliquify_ops.configuration import load_limits
 from capliquify_ops.load import Caller, Plan, reads
 from capliquify_ops.load.capacity_search import GROWTH, REFINEMENTS, search
-from capliquify_ops.model.errors import UsageError
+from capliquify_ops.model.errors import IntegrationFailed, OpsError, TargetUnreachable, UsageError
 from capliquify_ops.model.secret import Secret
 
 LIMITS = load_limits()
@@ -76,12 +76,44 @@ def test_a_service_that_breaks_at_the_start_has_no_highest_rate(service):
 
 
 def test_the_generators_own_limit_is_named_as_such(service):
-    """It ends the search like a limit, and says nothing of the service."""
-    found = search(PLAN, service(10_000, sick_above=200), LIMITS, start=100, most=1000)
-    assert 169 <= found.highest <= 200
-    assert found.ended_by.startswith("The generator, not the service, decided this run")
-    broken = next(step for step in found.steps if not step.held)
-    assert broken.limited_by.startswith("the generator: its event loop was up to 100.0 ms late")
+    """It ends the search at once, is no break, and the highest rate is what held before."""
+    run = service(10_000, sick_above=200)
+    found = search(PLAN, run, LIMITS, start=100, most=1000)
+    assert (found.highest, run.asked) == (169, [100, 130, 169, 220])
+    assert found.ended_by.startswith("Inconclusive at 220/s: The generator, not the service, decided this run")
+    last = next(step for step in found.steps if not step.held)
+    assert not last.broke
+    assert last.limited_by.startswith("the generator: its event loop was up to 100.0 ms late")
+
+
+def test_a_refinement_that_cannot_be_judged_ends_the_search_too(service):
+    """Between a rate that held and one that broke."""
+
+    def run(plan):
+        if plan.rate == 150:
+            raise OpsError("The load generator did not start: exit code 1.")
+        return service(10_000 if plan.rate < 150 else 1)(plan)
+
+    found = search(PLAN, run, LIMITS, start=100, most=1000)
+    assert [step.rate for step in found.steps] == [100, 130, 150, 169]
+    assert (found.highest, found.ended_by) == (130, "Inconclusive at 150/s: The load generator did not start: exit code 1.")
+
+
+@pytest.mark.parametrize("error", [TargetUnreachable("It was gone.", hint="Is it running?"), IntegrationFailed("It was gone.")])
+def test_a_service_that_collapses_loses_no_step(service, error):
+    """The step broke, the steps before it stay, and the gap is halved as after any break."""
+
+    def run(plan):
+        if plan.rate > 150:
+            raise error
+        return service(10_000)(plan)
+
+    told = []
+    found = search(PLAN, run, LIMITS, start=100, most=1000, told=told.append)
+    assert [step.rate for step in told] == [100, 130, 169, 150, 160]
+    assert sorted(told, key=lambda step: step.rate) == list(found.steps)
+    assert (found.highest, found.ended_by) == (150, "It was gone. First met: the service was gone.")
+    assert [step.rate for step in found.steps if step.broke] == [160, 169]
 
 
 def test_the_knee_is_where_p95_has_doubled(service):

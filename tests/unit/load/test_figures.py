@@ -4,19 +4,23 @@ import json
 import math
 import statistics
 from array import array
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from capliquify_ops.load import request_latency
 from capliquify_ops.load.figures import buckets, cohorts, figures, percentile, unoffered
 from capliquify_ops.load.raw import parse_document, raw_document, recompute
 from capliquify_ops.load.result import Cut, Health, Side
 from capliquify_ops.load.samples import TYPES, Samples, Verdict, unpack_samples
 from capliquify_ops.model.errors import EvidenceDamaged
 from capliquify_ops.model.finding import Limit
+from capliquify_ops.model.outcome import Outcome
 
 LIMIT = Limit(200, "<", "Monitoring checklist")
+HEALTH = Health(3.0, 30.0, 60_000_000, 0, array("i", [100] * 100), 100)
 microseconds = st.integers(0, 20_000_000)
 
 
@@ -77,6 +81,23 @@ def test_arrivals_that_the_generator_never_sent_are_its_own_unless_all_connectio
     latencies = [5_000] * 8_000
     assert unoffered(make_run(latencies, health=Health(in_flight=0))) == 1_000
     assert unoffered(make_run(latencies, health=Health(in_flight=100))) == 0
+
+
+def test_arrivals_that_one_of_several_generators_had_no_connection_for_are_the_services(make_run):
+    """Free connections of another generator do not help it."""
+    run = make_run([5_000] * 8_000, health=Health(in_flight=60, crowded_out=900))
+    assert unoffered(run) == 40
+    assert recompute(raw_document(run, LIMIT)) == figures(run)
+
+
+def test_connections_that_the_service_dropped_are_not_opened_again_by_the_generators_fault(make_run, limits):
+    """After each request without an answer a new one is needed: such a run fails, it is not inconclusive."""
+    dropping = make_run(status=0, verdict=Verdict.TIMED_OUT, health=replace(HEALTH, opened=9_100))
+    assert figures(dropping)["reused_ratio"] == 1.0
+    assert request_latency.judge(dropping, limits).outcome is Outcome.FAILING
+    closing = make_run(health=replace(HEALTH, opened=9_100))
+    assert figures(closing)["reused_ratio"] == 0.0
+    assert request_latency.judge(closing, limits).outcome is Outcome.INCONCLUSIVE
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 2**31 - 1)] * 4, st.integers(0, 599), st.sampled_from(Verdict)), max_size=50))

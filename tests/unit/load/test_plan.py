@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from capliquify_ops.load import Caller, Plan, reads
 from capliquify_ops.load.operations import mixed_order, operation_of
 from capliquify_ops.load.plan import MOST_REQUESTS, Share, arrivals, from_wire, share_of, to_wire
+from capliquify_ops.load.receipt import Receipt
 from capliquify_ops.model.errors import UsageError
 from capliquify_ops.model.secret import Secret
 
@@ -27,8 +28,8 @@ PLAN = Plan(
         ({"seconds": 0}, "above 0"),
         ({"timeout_s": 0}, "above 0"),
         ({"rate": MOST_REQUESTS, "seconds": 2}, "in parts"),
-        ({"connections": 0}, "outside 1 to 500"),
-        ({"connections": 501}, "outside 1 to 500"),
+        ({"connections": 0}, "outside 1 to 32000"),
+        ({"connections": 32_001}, "outside 1 to 32000"),
         ({"base_url": "ftp://host"}, "http"),
         ({"base_url": "http://user:word@host"}, "without a user"),
         ({"operations": ()}, "paths"),
@@ -66,6 +67,16 @@ def test_shares_add_up_to_the_plan(of, connections, operations):
     assert sent == list(range(500))
     assert all(share.operation(arrival) == plan.operation(arrival) for share in shares for arrival in range(50))
     assert sum(share.connections for share in shares) == max(connections, of)
+
+
+@pytest.mark.parametrize(("connections", "generators"), [(501, 1), (1_001, 2)])
+def test_a_generator_has_no_more_connections_than_it_can_poll(connections, generators):
+    """Several may have them together: refused is what is too much for each, before anything is started."""
+    plan = replace(PLAN, connections=connections)
+    assert share_of(plan, 0, generators + 1).connections <= 500
+    for refused in (lambda: share_of(plan, 0, generators), lambda: Receipt(plan, generators)):
+        with pytest.raises(UsageError, match="501 connections are more than the 500 of one generator"):
+            refused()
 
 
 @given(st.integers(1, 12), st.integers(1, 12))

@@ -8,6 +8,7 @@ from capliquify_ops.model.decision import BoxResult, Decision, ExitCode
 from capliquify_ops.model.finding import Finding, Scalar, Spread
 from capliquify_ops.model.outcome import Outcome, State, state_of
 from capliquify_ops.model.record import Record
+from capliquify_ops.rendering.driven import driven
 from capliquify_ops.rendering.order import (
     reasons_worst_first,
     state_shown,
@@ -88,7 +89,7 @@ class RecordView:
 
 @dataclass(frozen=True, slots=True)
 class BoxView:
-    """One line of the sheet and its evidence; `further` are the reasons that no single check tells."""
+    """One line of the sheet and its evidence; `further` are the reasons that no single check tells, `load` what was driven."""
 
     id: str
     title: str
@@ -96,6 +97,7 @@ class BoxView:
     words: str
     ticked: bool
     counts: str
+    load: str
     reasons: tuple[str, ...]
     further: list[str]
     records: list[RecordView]
@@ -193,6 +195,7 @@ def _box(result: BoxResult, raw: RawReader, bounds: Bounds) -> BoxView:
         words=STATES[result.state],
         ticked=result.state is State.PASSED,
         counts=_counts(result, len(missing)),
+        load=driven(result),
         reasons=result.reasons if result.box.measured else (),
         further=[reason for reason in result.reasons if not _told_by_check(reason, result)] if result.box.measured else [],
         records=records,
