@@ -1,4 +1,4 @@
-"""Is an answer the right one: 200, JSON, this tenant's rows and nobody else's."""
+"""Is an answer the right one: success, JSON, this tenant's rows and nobody else's."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from capliquify_ops.load.operations import Kind, Operation
 from capliquify_ops.load.samples import Verdict
 
-_RIGHT: Mapping[Kind, frozenset[int]] = {
-    Kind.READ: frozenset({200}),
-    Kind.ANALYTICS: frozenset({200}),
-    Kind.WRITE: frozenset({200, 201}),
+_RIGHT: Mapping[Kind, range] = {
+    Kind.READ: range(200, 201),
+    Kind.ANALYTICS: range(200, 201),
+    Kind.WRITE: range(200, 300),
 }
+_WITHOUT_BODY = frozenset({202, 204})
+"""A write that is answered so need not show the row that it made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +36,31 @@ def verdict_of(status: int, body: bytes, expected: Expectation, operation: Opera
         return Verdict.FOREIGN
     if status not in _RIGHT[operation.kind]:
         return Verdict.STATUS
-    is_whole = (expected.own in body or not operation.holds_rows) and _is_json(body)
+    if not body and status in _WITHOUT_BODY:
+        return Verdict.OK
+    is_whole = (expected.own in body or not operation.holds_rows) and _tells(body, operation.kind)
     return Verdict.OK if is_whole else Verdict.EMPTY
 
 
-def _is_json(body: bytes) -> bool:
+def _tells(body: bytes, kind: Kind) -> bool:
+    """Whether a body is JSON; of a report, an object or a list with a value in it."""
     try:
-        json.loads(body)
-    except ValueError:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
         return False
-    return True
+    return kind is not Kind.ANALYTICS or (isinstance(found, dict | list) and _holds_value(found))
+
+
+def _holds_value(found: object) -> bool:
+    """Whether anything but null, at whatever depth, stands in what JSON gave."""
+    waiting = [found]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict | list):
+            waiting += each.values() if isinstance(each, dict) else each
+        elif each is not None:
+            return True
+    return False
 
 
 def witness(name: str, status: int, body: bytes, expected: Expectation, verdict: Verdict) -> str:

@@ -4,18 +4,15 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from statistics import median
 
-from capliquify_ops.load.figures import percentile
+from capliquify_ops.load.figures import figures, percentile
+from capliquify_ops.load.resampling import BLOCK, ERRORS, SHARES, blocks_of
 from capliquify_ops.load.result import LoadRun
 
 RESAMPLES, SEED = 2000, 1
-BLOCK = 5
-"""Neighbouring seconds are alike, such as those of one checkpoint: the bootstrap draws blocks of so many, not single ones."""
 FEWEST_BLOCKS = 4
-EFFECT, EFFECT_MS = 0.10, 2.0
-"""Less than a tenth, or than two milliseconds, is no difference that anybody feels."""
-SHARES = {"p50_ms": 0.50, "p95_ms": 0.95, "p99_ms": 0.99}
+EFFECT, EFFECT_MS, EFFECT_ERRORS = 0.10, 2.0, 0.001
+"""Less than a tenth, than two milliseconds, or than one request of a thousand, is no difference that anybody feels."""
 
 
 class Change(StrEnum):
@@ -24,12 +21,16 @@ class Change(StrEnum):
     BETTER = "better"
     SAME = "same"
     WORSE = "worse"
+    CANNOT_TELL = "cannot tell"
     NOT_COMPARABLE = "not comparable"
+
+
+_WORST_FIRST = (Change.WORSE, Change.CANNOT_TELL, Change.BETTER, Change.SAME)
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One figure: the median over the seconds of each run, and the 95 % interval of new minus approved."""
+    """One figure of all requests of each run, and the 95 % interval of new minus approved."""
 
     figure: str
     approved: float
@@ -57,18 +58,21 @@ class Comparison:
 
 
 def compare(approved: LoadRun, new: LoadRun) -> Comparison:
-    """Compare latencies second by second. Both must have been asked the same, and have run for twenty seconds at least."""
+    """Compare latencies and errors of all requests. Both runs must be whole and asked the same, for 20 s at least.
+
+    The worst figure decides; what cannot be told of one is neither better nor the same for the whole.
+    """
     if differs := tuple(_differing(approved, new)):
         return Comparison(Change.NOT_COMPARABLE, differs=differs)
-    found = tuple(_difference(figure, share, approved, new) for figure, share in SHARES.items())
+    found = _differences(approved, new)
     changes = {each.change for each in found}
-    worst = next(each for each in (Change.WORSE, Change.BETTER, Change.SAME) if each in changes)
-    return Comparison(worst, found)
+    return Comparison(next(each for each in _WORST_FIRST if each in changes), found)
 
 
 def _differing(approved: LoadRun, new: LoadRun) -> Sequence[str]:
     told = {
         "rate": (approved.rate, new.rate),
+        "seconds": (approved.seconds, new.seconds),
         "warm-up": (approved.warmup_s, new.warmup_s),
         "tenants": (approved.tenants, new.tenants),
         "users": (len(approved.senders), len(new.senders)),
@@ -76,7 +80,10 @@ def _differing(approved: LoadRun, new: LoadRun) -> Sequence[str]:
         "operations": (_asked(approved), _asked(new)),
     }
     found = [f"{name} {was} and {now}" for name, (was, now) in told.items() if was != now]
-    short = [run for run in (approved, new) if len(_seconds(run)) < BLOCK * FEWEST_BLOCKS]
+    named = {"approved": approved, "new": new}
+    found += [f"the {name} run ended early: {run.cut.why}" for name, run in named.items() if run.cut]
+    found += [f"the {name} run measured no request" for name, run in named.items() if not len(run.samples)]
+    short = any(run.seconds < BLOCK * FEWEST_BLOCKS for run in (approved, new))
     return [*found, f"at least {BLOCK * FEWEST_BLOCKS} s of arrivals are needed"] if short else found
 
 
@@ -85,39 +92,24 @@ def _asked(run: LoadRun) -> str:
     return ", ".join(f"{operation.name} x {many}" for operation, many in zip(run.operations, counts, strict=True))
 
 
-def _difference(figure: str, share: float, approved: LoadRun, new: LoadRun) -> Difference:
-    was, now = (_per_second(run, share) for run in (approved, new))
+def _differences(approved: LoadRun, new: LoadRun) -> tuple[Difference, ...]:
     dice = random.Random(SEED)  # noqa: S311  # resampling, not a secret
-    drawn = sorted(median(_resampled(now, dice)) - median(_resampled(was, dice)) for _ in range(RESAMPLES))
-    low, high = percentile(drawn, 0.025), percentile(drawn, 0.975)
-    before, after = median(was), median(now)
-    return Difference(figure, before, after, round(low, 3), round(high, 3), _change(before, low, high))
+    drawn = list(zip(*(blocks_of(run).draws(RESAMPLES, dice) for run in (approved, new)), strict=True))
+    was, now = figures(approved), figures(new)
+    found = []
+    for figure in (*SHARES, ERRORS):
+        ordered = sorted(after[figure] - before[figure] for before, after in drawn)
+        low, high = (round(percentile(ordered, share), 6) for share in (0.025, 0.975))
+        before = float(was[figure])
+        found.append(Difference(figure, before, float(now[figure]), low, high, _change(figure, before, low, high)))
+    return tuple(found)
 
 
-def _change(before: float, low: float, high: float) -> Change:
-    """Worse or better only where the whole interval lies beyond the effect that matters."""
-    matters = max(EFFECT_MS, EFFECT * before)
+def _change(figure: str, before: float, low: float, high: float) -> Change:
+    """Tell only what the whole interval says: beyond the effect that matters, or within it."""
+    matters = max(EFFECT_ERRORS if figure == ERRORS else EFFECT_MS, EFFECT * before)
     if low > matters:
         return Change.WORSE
-    return Change.BETTER if high < -matters else Change.SAME
-
-
-def _per_second(run: LoadRun, share: float) -> list[float]:
-    return [percentile(sorted(latencies), share) / 1000 for latencies in _seconds(run)]
-
-
-def _seconds(run: LoadRun) -> list[list[int]]:
-    """Return the latencies of each second of arrivals, empty seconds left out."""
-    found: dict[int, list[int]] = {}
-    for index, latency in zip(run.samples.index, run.samples.latency_us, strict=True):
-        found.setdefault(int(index / run.rate), []).append(latency)
-    return [found[second] for second in sorted(found)]
-
-
-def _resampled(values: Sequence[float], dice: random.Random) -> list[float]:
-    starts = range(len(values) - BLOCK + 1)
-    drawn: list[float] = []
-    while len(drawn) < len(values):
-        start = dice.choice(starts)
-        drawn += values[start : start + BLOCK]
-    return drawn[: len(values)]
+    if high < -matters:
+        return Change.BETTER
+    return Change.SAME if -matters <= low and high <= matters else Change.CANNOT_TELL

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from capliquify_ops.configuration.limits import Limits, holds
 from capliquify_ops.load.corroboration import doubt
+from capliquify_ops.load.fairness import worst_served
 from capliquify_ops.load.figures import cohorts, figures, latencies, of_kinds
 from capliquify_ops.load.health import trouble
 from capliquify_ops.load.limiting import NOTHING, limited_by
@@ -56,6 +57,7 @@ def finding_of(check: CheckId, run: LoadRun, limits: Limits, bounds: Bounds, raw
     questions: tuple[Callable[[Case], Answer | None], ...] = (
         _wrong_rows,
         _no_data,
+        _stopped,
         _generator,
         _missed,
         _unserved,
@@ -63,7 +65,7 @@ def finding_of(check: CheckId, run: LoadRun, limits: Limits, bounds: Bounds, raw
         _too_little,
     )
     answer = next((found for ask in questions if (found := ask(case))), None) or _healthy(case)
-    held = not case.trouble and next(_misses(case), None) is None
+    held = not case.trouble and not run.cut and next(_misses(case), None) is None
     return Finding(
         check=check,
         subject=Subject(SubjectKind.SERVICE, run.base_url),
@@ -110,6 +112,14 @@ def _no_data(case: Case) -> Answer | None:
     return Answer(Outcome.INCONCLUSIVE, why) if why else None
 
 
+def _stopped(case: Case) -> Answer | None:
+    cut = case.run.cut
+    if not cut or cut.by is not Side.TARGET:
+        return None
+    why = f"Under {case.run.rate:g} requests/s {cut.why}: what was measured until then is kept, and says nothing of the rest."
+    return Answer(Outcome.INCONCLUSIVE, why)
+
+
 def _generator(case: Case) -> Answer | None:
     if not case.trouble:
         return None
@@ -117,15 +127,8 @@ def _generator(case: Case) -> Answer | None:
 
 
 def _missed(case: Case) -> Answer | None:
-    cut = case.run.cut
-    if cut and cut.by is Side.TARGET:
-        return Answer(Outcome.FAILING, f"Under {case.run.rate:g} requests/s {cut.why}.", case.limits[_error_key(case)])
-    found = [*_misses(case), *_unsustained(case)]
+    found = [*_misses(case), *_unsustained(case), *_starved(case)]
     return next((answer for answer in found if answer.outcome is Outcome.FAILING), found[0] if found else None)
-
-
-def _error_key(case: Case) -> str:
-    return dict(case.bounds.compared)["error_ratio"]
 
 
 def _misses(case: Case) -> Iterator[Answer]:
@@ -162,6 +165,21 @@ def _unsustained(case: Case) -> Iterator[Answer]:
             yield Answer(Outcome.INCONCLUSIVE, f"{why[:-1]}, but {_shortage(case)}.", limit)
         else:
             yield Answer(Outcome.FAILING, why, limit)
+
+
+def _starved(case: Case) -> Iterator[Answer]:
+    """A tenant of whose own arrivals too few were answered in time, though the whole is within limits."""
+    limit, run = case.limits["load_in_time_ratio"], case.run
+    worst = worst_served(run) if case.bounds.sustained else None
+    if worst is None or holds(worst.ratio, limit):
+        return
+    said = f"Of the {worst.offered} arrivals of tenant {worst.tenant!r} only {worst.ratio:.1%} were rightly answered within 1 s"
+    short = {second for second in range(int(run.seconds) + 1) if overlaps(case.short, second, second + 1)}
+    rest = worst_served(run, lambda index: int(index / run.rate) not in short) if short else worst
+    if rest is None or holds(rest.ratio, limit):
+        yield Answer(Outcome.INCONCLUSIVE, f"{said}, but {_shortage(case)}.", limit)
+    else:
+        yield Answer(Outcome.FAILING, f"{said}.", limit)
 
 
 def _holds_without_shortage(case: Case, key: str, limit: Limit) -> bool:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from capliquify_ops.configuration.limits import Limits
+from capliquify_ops.load.fairness import worst_tenant
 from capliquify_ops.load.result import LoadRun
 from capliquify_ops.load.shortage import short_stretches
 from capliquify_ops.load.watched import Look, ServiceLook, Watched
@@ -37,9 +38,9 @@ def limited_by(run: LoadRun, limits: Limits, trouble: str) -> str:
 
 
 def seen(run: LoadRun) -> dict[str, Scalar]:
-    """Return the figures of what was watched, the unit in the key."""
+    """Return the figures of the tenant served worst and of what was watched, the unit in the key."""
     watched = run.watched or Watched()
-    found: dict[str, Scalar] = {}
+    found = worst_tenant(run)
     if watched.looks:
         found["database_active_max"] = max(each.active for each in watched.looks)
         found["database_blocked_max"] = max(each.blocked for each in watched.looks)

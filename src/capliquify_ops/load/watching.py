@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from capliquify_ops.configuration.target import Target
 from capliquify_ops.database import Session, observer
@@ -19,8 +19,8 @@ from capliquify_ops.observation.statements import Access, Statistics, find_stati
 from capliquify_ops.observation.transactions import Transactions, read_transactions
 
 EVERY_S = 1.0
-SETTLE_S = 1.5
-"""Sessions report what they did at most once a second: the last counts are read after that."""
+SETTLE_S, AGAIN_S, LONGEST_S = 1.5, 0.5, 12.0
+"""Sessions report at most once a second, idle ones of PostgreSQL 15 on within ten: counts are read until two are equal."""
 MOST_STATEMENTS = 10
 PURPOSE = "load"
 _GAUGES = {
@@ -39,6 +39,15 @@ class _Seen:
     unseen: list[str] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class _Counts:
+    """What was counted before the load; None where that could not be read."""
+
+    done: Transactions | None = None
+    access: Access | None = None
+    counted: Statistics | None = None
+
+
 class Watch:
     """A running watch. `result` is complete when the block of `watching` has been left."""
 
@@ -46,6 +55,7 @@ class Watch:
         self._target, self._clock = target, clock
         self._stop = threading.Event()
         self._began = clock.monotonic()
+        self._ended: float | None = None
         self._seen = _Seen()
         self.result = Watched()
 
@@ -59,13 +69,16 @@ class Watch:
             with observer(self._target.database_url, PURPOSE, pooled=self._target.pooled) as session:
                 self._watch_both(session, ready)
         except OpsError as error:
-            self._seen.unseen.append(str(error))
+            self._note(str(error))
+        except Exception as error:  # noqa: BLE001  # a load is not lost by its watch; the text may hold an address
+            self._note(f"The watch ended by {type(error).__name__}.")
         finally:
             ready()
             self._finish()
 
     def stop(self) -> None:
-        """Let the watch end with one last look."""
+        """Let the watch end: what was counted is read once more."""
+        self._ended = self._at()
         self._stop.set()
 
     def _watch_service(self, ready: Callable[[], None]) -> None:
@@ -79,11 +92,25 @@ class Watch:
         ready()
         with self._client() as client:
             while not self._stop.wait(EVERY_S):
-                with session.transaction():
-                    self._seen.looks.append(_look(self._at(), read_activity(session).backends, self._target.roles.app))
+                self._look_at_database(session)
                 self._look_at_service(client)
-        threading.Event().wait(SETTLE_S)
         self._compare(session, before)
+
+    def _look_at_database(self, session: Session) -> None:
+        with self._noting(), session.transaction():
+            self._seen.looks.append(_look(self._at(), read_activity(session).backends, self._target.roles.app))
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """What could not be read is said, once however often, and costs nothing else."""
+        try:
+            yield
+        except OpsError as error:
+            self._note(str(error))
+
+    def _note(self, why: str) -> None:
+        if why not in self._seen.unseen:
+            self._seen.unseen.append(why)
 
     def _client(self) -> Client:
         return Client(self._target.base_url, timeout_s=EVERY_S)
@@ -92,46 +119,53 @@ class Watch:
         route, names = self._target.profile.routes.get("metrics"), self._target.profile.metrics
         if route is None or not names:
             return
-        try:
+        with self._noting():
             samples = read_exposition(client.request("GET", route.path).body.decode("utf-8", "replace"))
-        except OpsError as error:
-            if str(error) not in self._seen.unseen:
-                self._seen.unseen.append(str(error))
+            self._seen.service.append(ServiceLook(self._at(), **gauges(samples, names)))
+
+    def _counts(self, session: Session) -> _Counts:
+        found = _Counts()
+        with self._noting(), session.transaction():
+            found.done = read_transactions(session)
+        with self._noting(), session.transaction():
+            found.access = find_statistics(session)
+            found.counted = read_statistics(session, found.access, self._target.roles.app)
+        return found
+
+    def _compare(self, session: Session, before: _Counts) -> None:
+        """Count what was done since; each count stands by itself when another cannot be read."""
+        if before.done is not None:
+            with self._noting():
+                self.result = Watched(commits=self._settled(session).commits - before.done.commits)
+        if before.access is None or before.counted is None:
             return
-        self._seen.service.append(ServiceLook(self._at(), **gauges(samples, names)))
+        with self._noting(), session.transaction():
+            grown = statements.growth(before.counted, read_statistics(session, before.access, self._target.roles.app))
+            self.result = replace(self.result, calls=sum(each.calls for each in grown.counted.values() if each.is_app))
+            texts = read_texts(session, before.access, statements.by_time(grown))
+            lines = statements.folded_lines(grown, texts, frozenset())
+            of_app = [StatementTime(line.text, line.calls, line.total_ms) for line in lines if line.is_app]
+            self.result = replace(self.result, statements=tuple(of_app[:MOST_STATEMENTS]))
 
-    def _counts(self, session: Session) -> tuple[Transactions, Access | None, Statistics | None]:
-        with session.transaction():
-            done = read_transactions(session)
-            try:
-                access = find_statistics(session)
-                return done, access, read_statistics(session, access, self._target.roles.app)
-            except OpsError as error:
-                self._seen.unseen.append(str(error))
-                return done, None, None
-
-    def _compare(self, session: Session, before: tuple[Transactions, Access | None, Statistics | None]) -> None:
-        done, access, counted = before
-        with session.transaction():
-            self.result = Watched(commits=read_transactions(session).commits - done.commits)
-            if access is None or counted is None:
-                return
-            grown = statements.growth(counted, read_statistics(session, access, self._target.roles.app))
-            texts = read_texts(session, access, statements.by_time(grown))
-        lines = statements.folded_lines(grown, texts, frozenset())
-        of_app = [StatementTime(line.text, line.calls, line.total_ms) for line in lines if line.is_app]
-        calls = sum(each.calls for each in grown.counted.values() if each.is_app)
-        self.result = Watched(commits=self.result.commits, calls=calls, statements=tuple(of_app[:MOST_STATEMENTS]))
+    def _settled(self, session: Session) -> Transactions:
+        """Return the transactions when sessions have reported theirs: two reads alike, or the longest wait over."""
+        pause, until = threading.Event(), self._clock.monotonic() + LONGEST_S
+        pause.wait(SETTLE_S)
+        done = _transactions(session)
+        while self._clock.monotonic() < until:
+            pause.wait(AGAIN_S)
+            was, done = done, _transactions(session)
+            if was == done:
+                break
+        return done
 
     def _finish(self) -> None:
-        found, seen = self.result, self._seen
-        self.result = Watched(
-            seconds=round(self._at(), 3),
+        seen = self._seen
+        self.result = replace(
+            self.result,
+            seconds=self._at() if self._ended is None else self._ended,
             looks=tuple(seen.looks),
             service=tuple(seen.service),
-            statements=found.statements,
-            calls=found.calls,
-            commits=found.commits,
             unseen=tuple(seen.unseen),
         )
 
@@ -151,6 +185,11 @@ def watching(target: Target, clock: Clock) -> Iterator[Watch]:
     finally:
         watch.stop()
         thread.join()
+
+
+def _transactions(session: Session) -> Transactions:
+    with session.transaction():
+        return read_transactions(session)
 
 
 def _look(at_s: float, backends: Sequence[Backend], app: str) -> Look:

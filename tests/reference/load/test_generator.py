@@ -130,7 +130,7 @@ def test_a_target_that_is_down_is_one_error_before_anything_is_started(server, p
 
 
 def test_a_target_that_dies_half_way_leaves_partial_data_and_a_reason(server, plan, target, limits):
-    """The run ends early, keeps what it measured, and fails the check with the moment of death."""
+    """The run ends early, keeps what it measured, and is inconclusive with the moment of death."""
     plan = replace(plan, seconds=20)
     killer = threading.Thread(target=lambda: until(lambda: server.served > 150) and server.stop())
     killer.start()
@@ -141,7 +141,7 @@ def test_a_target_that_dies_half_way_leaves_partial_data_and_a_reason(server, pl
     assert run.cut.by is Side.TARGET
     assert 100 < list(run.samples.status).count(200) < run.offered < plan.requests
     found = request_latency.judge(run, limits)
-    assert found.outcome is Outcome.FAILING
+    assert found.outcome is Outcome.INCONCLUSIVE
     assert "stopped answering" in found.why
 
 

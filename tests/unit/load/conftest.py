@@ -25,6 +25,7 @@ def make_run(latencies_us=None, *, rate=300, seconds=30, verdict=Verdict.OK, sta
         status=array("H", [status]) * many,
         verdict=array("B", [verdict]) * many,
     )
+    asked = planned + arrivals(rate, 2.0)
     values = {
         "base_url": "http://127.0.0.1:8000",
         "rate": rate,
@@ -38,7 +39,7 @@ def make_run(latencies_us=None, *, rate=300, seconds=30, verdict=Verdict.OK, sta
         "elapsed_s": seconds + 2.5,
         "offered": planned,
         "samples": samples,
-        "watched": Watched(seconds, calls=planned * 3, commits=planned),
+        "watched": Watched(seconds, calls=asked * 3, commits=asked),
         "health": Health(3.0, 30.0, 60_000_000, 0, array("i", [lag_us] * 100), 100),
     }
     return LoadRun(**values | more)

@@ -93,3 +93,24 @@ def test_only_digests_are_asked_for(build):
     record = build.record("request_latency", "load", "t", raw=names)
     assert len(list(charts_of((record, record), raw))) == 1
     assert asked == [build.LOAD_DIGEST]
+
+
+@pytest.mark.parametrize(
+    ("other", "drawn"),
+    [({"limit_ms": 100}, 1), ({"samples": {"index": "b"}}, 2), ({"started_at": "2026-01-02"}, 2), ({"base_url": "http://y"}, 2)],
+)
+def test_a_run_that_two_checks_kept_is_drawn_once(build, other, drawn):
+    """Each with its own limit: beginning, address and samples say whether it is the same."""
+    one = {"started_at": "2026-01-01", "base_url": "http://x", "samples": {"index": "a"}}
+    kept = {"a" * 64: changed(build, **one), "b" * 64: changed(build, **(one | other))}
+    records = tuple(
+        build.record(check, "load", "t", raw=(digest,)) for check, digest in zip(("api_load", "x"), kept, strict=True)
+    )
+    assert len(list(charts_of(records, kept.get))) == drawn
+
+
+def test_runs_of_which_nothing_tells_them_apart_are_all_drawn(build):
+    """Without samples two documents are two runs."""
+    kept = {"a" * 64: changed(build), "b" * 64: changed(build, limit_ms=100)}
+    record = build.record("api_load", "load", "t", raw=tuple(kept))
+    assert len(list(charts_of((record,), kept.get))) == 2

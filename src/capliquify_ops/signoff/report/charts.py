@@ -1,5 +1,6 @@
 """From the raw data of a load run to its charts."""
 
+import hashlib
 import json
 import math
 import re
@@ -65,20 +66,27 @@ class LoadCharts:
 
 
 def charts_of(records: tuple[Record, ...], raw: RawReader) -> Iterator[LoadCharts]:
-    """Yield charts for every load run among the raw data of these records, in their order."""
+    """Yield charts for every load run among the raw data of these records, in their order.
+
+    A run that serves several checks is kept once for each, with the limit of that check: it is drawn with the first.
+    """
+    read: set[str] = set()
     drawn: set[str] = set()
     for record in records:
         for digest in record.raw:
-            wanted = digest not in drawn and _DIGEST.fullmatch(digest)
+            wanted = digest not in read and _DIGEST.fullmatch(digest)
             run = load_run(raw(digest)) if wanted else None
-            if run is not None:
-                drawn.add(digest)
+            if run is None:
+                continue
+            read.add(digest)
+            if (identity := run.identity or digest) not in drawn:
+                drawn.add(identity)
                 yield _charts(record, run, f"load{len(drawn)}")
 
 
 @dataclass(frozen=True, slots=True)
 class LoadRun:
-    """A load run as kept: what was asked for, and the series."""
+    """A load run as kept: what was asked for, and the series; `identity` is the same for one run kept twice, "" if unknown."""
 
     rate: float
     seconds: float
@@ -86,6 +94,7 @@ class LoadRun:
     percentiles: tuple[Percentile, ...] = ()
     per_second: tuple[SecondLatency, ...] = ()
     operations: tuple[OperationRow, ...] = ()
+    identity: str = ""
 
 
 def load_run(content: bytes | None) -> LoadRun | None:
@@ -118,7 +127,13 @@ def _parsed(found: dict[str, object]) -> LoadRun | None:
         tuple((_number(share), _number(ms)) for share, ms in _rows(found.get("percentiles_ms", []), 2)),
         tuple(_second_latency(row) for row in _rows(found.get("latency_per_second_ms", []), 4)),
         tuple(_operation(row) for row in _rows(found.get("of_operations", []), 7)),
+        _identity(found),
     )
+
+
+def _identity(found: dict[str, object]) -> str:
+    told = [found.get(key) for key in ("started_at", "base_url", "samples")]
+    return "" if None in told else hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _rows(found: object, columns: int) -> list[list[object]]:
