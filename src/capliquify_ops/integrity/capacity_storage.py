@@ -12,7 +12,8 @@ def ages(databases: Sequence[Age], oldest: Sequence[Age], server: Server) -> Ite
     """Return how old the oldest database is: in transactions, in MultiXacts, and by what autovacuum should have allowed."""
     xids = max((each.xids for each in databases), default=0)
     multixacts = max((each.multixacts for each in databases), default=0)
-    lines = tuple(f"{each.name}: {each.xids:,} transactions, {each.multixacts:,} MultiXacts" for each in (*databases, *oldest))
+    by_age = sorted((*databases, *oldest), key=lambda each: max(each.xids, each.multixacts), reverse=True)
+    lines = tuple(f"{each.name}: {each.xids:,} transactions, {each.multixacts:,} MultiXacts" for each in by_age)
     yield _wraparound("transaction ids", xids, {"oldest_xids": xids}, lines)
     yield _wraparound("multixact ids", multixacts, {"oldest_multixacts": multixacts}, lines)
     ratio = round(max(xids / server.freeze_max_age, multixacts / server.multixact_freeze_max_age), 4)

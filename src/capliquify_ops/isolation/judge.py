@@ -69,10 +69,11 @@ def _gaps(probes: Sequence[Probe]) -> tuple[str, ...]:
         return tuple(refused) or tuple(_failed_controls(probes)) or ("nothing was tried",)
     controls = {probe.name for probe in probes if probe.is_control}
     needed = {probe.needs for probe in probes if probe.needs}
+    # A measure that stopped says why before what is missing for it.
     return (
         *_failed_controls(probes),
-        *(f"the positive control {name!r} is missing" for name in sorted(needed - controls)),
         *(f"{probe.name}: {probe.untried}" for probe in probes if probe.untried and not probe.is_optional),
+        *(f"the positive control {name!r} is missing" for name in sorted(needed - controls)),
     )
 
 

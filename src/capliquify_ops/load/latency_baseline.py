@@ -1,17 +1,14 @@
 """Check `latency_baseline`: what the tenant's middleware costs each request, by the service's own count and from outside."""
 
-import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from statistics import median
-from typing import Any
 
 from capliquify_ops.configuration.limits import Limits, holds
 from capliquify_ops.load.baseline_measuring import measure_baseline
 from capliquify_ops.load.baseline_rows import Baseline, Step
 from capliquify_ops.load.figures import percentile
-from capliquify_ops.model.errors import EvidenceDamaged
+from capliquify_ops.load.raw_rows import raw_rows, recomputed
 from capliquify_ops.model.finding import Evidence, Finding, Limit, Scalar, Subject, SubjectKind
 from capliquify_ops.model.names import CheckId
 from capliquify_ops.model.outcome import Grade, Outcome, Severity
@@ -156,19 +153,9 @@ def _compared() -> Iterator[tuple[str, str]]:
 
 def raw_baseline(found: Baseline) -> bytes:
     """Return every time as JSON: the same baseline gives the same bytes."""
-    return json.dumps({"kind": KIND, **asdict(found)}, sort_keys=True, separators=(",", ":")).encode()
+    return raw_rows(KIND, found)
 
 
 def recompute_baseline(content: bytes) -> Mapping[str, Scalar]:
     """Compute the figures of a finding again from the raw data alone. Raises EvidenceDamaged."""
-    try:
-        return figures(Baseline.parse(_of_kind(json.loads(content))))
-    except (ValueError, KeyError, TypeError) as error:
-        message = f"The raw data is not a latency baseline: {type(error).__name__}: {error}."
-        raise EvidenceDamaged(message, hint="Run the load check again.") from None
-
-
-def _of_kind(document: object) -> dict[str, Any]:
-    if not isinstance(document, dict) or document.pop("kind") != KIND:
-        raise ValueError(f"its kind is not {KIND}")
-    return document
+    return recomputed(content, KIND, "latency baseline", lambda document: figures(Baseline.parse(document)))

@@ -1,15 +1,12 @@
 """Check `tenant_creation_storm`: tenants that are created fifty a minute are there at once, and nothing of it fails."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
 
 from capliquify_ops.configuration.limits import Limits, holds
 from capliquify_ops.load.figures import percentile
+from capliquify_ops.load.raw_rows import raw_rows, recomputed
 from capliquify_ops.load.storm import run_storm
 from capliquify_ops.load.storm_rows import Storm
-from capliquify_ops.model.errors import EvidenceDamaged
 from capliquify_ops.model.finding import Evidence, Finding, Limit, Scalar, Subject, SubjectKind, Witness
 from capliquify_ops.model.names import CheckId
 from capliquify_ops.model.outcome import Grade, Outcome, Severity
@@ -125,19 +122,9 @@ def _percentiles(key: str, ordered: Sequence[float], share: float) -> dict[str, 
 
 def raw_storm(storm: Storm) -> bytes:
     """Return every creation as JSON: the same storm gives the same bytes."""
-    return json.dumps({"kind": KIND, **asdict(storm)}, sort_keys=True, separators=(",", ":")).encode()
+    return raw_rows(KIND, storm)
 
 
 def recompute_storm(content: bytes) -> Mapping[str, Scalar]:
     """Compute the figures of a finding again from the raw data alone. Raises EvidenceDamaged."""
-    try:
-        return figures(Storm.parse(_of_kind(json.loads(content))))
-    except (ValueError, KeyError, TypeError) as error:
-        message = f"The raw data is not a creation storm: {type(error).__name__}: {error}."
-        raise EvidenceDamaged(message, hint="Run the load check again.") from None
-
-
-def _of_kind(document: object) -> dict[str, Any]:
-    if not isinstance(document, dict) or document.pop("kind") != KIND:
-        raise ValueError(f"its kind is not {KIND}")
-    return document
+    return recomputed(content, KIND, "creation storm", lambda document: figures(Storm.parse(document)))

@@ -52,6 +52,13 @@ def test_what_could_not_be_told(probes):
     assert found.grade is None
 
 
+def test_a_measure_that_stopped_says_why_first():
+    """What stopped it is the reason, and controls that it did not come to follow from that."""
+    found = verdict(REFUSAL, untried("the rest", "the service cannot be reached"))
+    assert found.why == "Could not tell: the rest: the service cannot be reached."
+    assert found.witness.lines[1] == "the positive control 'own' is missing"
+
+
 def test_a_success_against_the_expectation():
     """An answer against its expectation is failing where its control succeeded, and the witness holds both requests."""
     found = verdict(OWN, dataclasses.replace(REFUSAL, status=200, code=""))
