@@ -6,10 +6,9 @@ from starlette.responses import Response
 
 from capliquify_ops.reference.service import resources
 from capliquify_ops.reference.service.access import Need
-from capliquify_ops.reference.service.bodies import Rule, Rules, check_fields, page_of
+from capliquify_ops.reference.service.bodies import Rule, Rules, check_fields
 from capliquify_ops.reference.service.gate import Visit, tenant_route
-from capliquify_ops.reference.service.products import found
-from capliquify_ops.reference.service.refusals import success
+from capliquify_ops.reference.service.reads import found, page_route, row_route
 
 _DEFAULT_MONTHS = 3
 _DASHBOARD: LiteralString = """
@@ -65,32 +64,13 @@ SELECT json_agg(json_build_object('id', id, 'product_id', product_id, 'period', 
 """
 
 
-@tenant_route(Need("viewer"))
-async def dashboard(visit: Visit) -> Response:
-    """Counts and totals of the tenant's own rows."""
-    return found(await visit.finish(_DASHBOARD, {}))
-
-
-@tenant_route(Need("viewer"))
-async def working_capital(visit: Visit) -> Response:
-    """The tenant's working-capital figures, newest first."""
-    page = page_of(visit.request)
-    data = await visit.finish(resources.list_query(resources.WORKING_CAPITAL), dict(page))
-    return success(data or "[]", pagination=page)
-
-
-@tenant_route(Need("viewer", feature="advanced_reports"))
-async def advanced_report(visit: Visit) -> Response:
-    """Sales by month and by category."""
-    return found(await visit.finish(_ADVANCED_REPORT, {}))
-
-
-@tenant_route(Need("viewer", feature="ai_forecasting"))
-async def list_ai_forecasts(visit: Visit) -> Response:
-    """The forecasts that `make_ai_forecast` made."""
-    page = page_of(visit.request)
-    data = await visit.finish(_AI_FORECASTS, dict(page))
-    return success(data or "[]", pagination=page)
+dashboard = row_route(Need("viewer"), _DASHBOARD)
+"""Counts and totals of the tenant's own rows."""
+working_capital = page_route(Need("viewer"), resources.list_query(resources.WORKING_CAPITAL))
+advanced_report = row_route(Need("viewer", feature="advanced_reports"), _ADVANCED_REPORT)
+"""Sales by month and by category."""
+list_ai_forecasts = page_route(Need("viewer", feature="ai_forecasting"), _AI_FORECASTS)
+"""The forecasts that `make_ai_forecast` made."""
 
 
 @tenant_route(Need("member", writes=True, feature="ai_forecasting"))

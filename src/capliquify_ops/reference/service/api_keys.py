@@ -10,7 +10,7 @@ from capliquify_ops.reference.service.access import Need
 from capliquify_ops.reference.service.api_key_lookup import PREFIX, digest_of
 from capliquify_ops.reference.service.bodies import Rule, check_fields, page_of, resource_id
 from capliquify_ops.reference.service.gate import Visit, tenant_route
-from capliquify_ops.reference.service.products import found
+from capliquify_ops.reference.service.reads import found
 from capliquify_ops.reference.service.refusals import not_found, success
 
 _RULES = {"name": Rule("text", is_required=True, most=100)}

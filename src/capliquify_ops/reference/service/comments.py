@@ -16,7 +16,7 @@ from capliquify_ops.reference.service.bodies import Rule, check_fields, page_of,
 from capliquify_ops.reference.service.elsewhere import in_each_tenant
 from capliquify_ops.reference.service.gate import Visit, tenant_route
 from capliquify_ops.reference.service.idempotency import idempotent
-from capliquify_ops.reference.service.products import found
+from capliquify_ops.reference.service.reads import found
 from capliquify_ops.reference.service.refusals import not_found, success
 from capliquify_ops.reference.service.summary_cache import forget
 

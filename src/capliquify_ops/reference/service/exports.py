@@ -18,7 +18,7 @@ from capliquify_ops.reference.service.gate import Visit, tenant_route
 from capliquify_ops.reference.service.idempotency import idempotent
 from capliquify_ops.reference.service.jobs import QUEUE, Job, wake
 from capliquify_ops.reference.service.links import link_to
-from capliquify_ops.reference.service.products import found
+from capliquify_ops.reference.service.reads import found
 from capliquify_ops.reference.service.refusals import not_found, success
 from capliquify_ops.reference.service.runtime import Service
 from capliquify_ops.reference.service.store import Transaction

@@ -56,19 +56,24 @@ class Visit:
         await self.transaction.finish(audit.AUDIT, audit.entry(self.request, self.row, action, resource, **metadata))
 
 
+Sent = tuple[Session, str, bytes]
+"""Who asks, in which organisation, and the body."""
 Work = Callable[[Visit], Awaitable[Response]]
+Visiting = Callable[[Service, Request, Need, Work, Sent], Awaitable[Response | None]]
+"""What brings a request's work and its tenant together; None for a user whom the database does not know yet."""
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def tenant_route(need: Need) -> Callable[[Work], Endpoint]:
-    """Makes a route of a function that works inside a tenant; only who meets the need gets there."""
+def tenant_route(need: Need, visit: Visiting | None = None) -> Callable[[Work], Endpoint]:
+    """Makes a route of a function that works inside a tenant; only who meets the need gets there. `visit`: another way in."""
+    enter = visit or visit_tenant
 
     def decorate(work: Work) -> Endpoint:
         @wraps(work)
         async def endpoint(request: Request) -> Response:
             service: Service = request.app.state.service
             try:
-                return await _admit(service, request, need, work)
+                return await _admit(service, request, need, work, enter)
             except Refusal as refusal:
                 if refusal.code in audit.AUDITED_REFUSALS:
                     await record_denial(service, request, refusal)
@@ -151,7 +156,7 @@ async def record_denial(service: Service, request: Request, refusal: Refusal) ->
         service.series.count("audit_failures_total")
 
 
-async def _admit(service: Service, request: Request, need: Need, work: Work) -> Response:
+async def _admit(service: Service, request: Request, need: Need, work: Work, visit: Visiting) -> Response:
     started = perf_counter()
     if service.switches.has("SUPPORT_AND_BROADCAST") and "x-support-tenant" in request.headers:
         seen: Response = await request.app.state.visit_as_support(service, request, need, work)
@@ -171,33 +176,42 @@ async def _admit(service: Service, request: Request, need: Need, work: Work) -> 
     observe("middleware_latency_seconds", 'middleware_name="rate_limit"', limited - authenticated)
     # Read before a connection is taken: a slow sender must not hold one.
     body = await read_body(request) if need.writes else b""
-    answer = await _visit(service, request, need, work, (session, organization, body))
+    sent = (session, organization, body)
+    answer = await visit(service, request, need, work, sent)
     if answer is None:
         await welcome(service, request, need, session, organization)
-        answer = await _visit(service, request, need, work, (session, organization, body))
+        answer = await visit(service, request, need, work, sent)
     if answer is None:
         raise access.not_a_member()
     return answer
 
 
-async def _visit(service: Service, request: Request, need: Need, work: Work, sent: tuple[Session, str, bytes]) -> Response | None:
-    """The work's answer, or None when the user may be a member of whom this database does not know yet."""
+async def visit_tenant(service: Service, request: Request, need: Need, work: Work, sent: Sent) -> Response | None:
+    """The work's answer, from inside a transaction of the tenant."""
     session, organization, body = sent
     started = perf_counter()
     home = await gate_switches.role_at_home(service, session, organization)
     store = service.store
     async with store.transaction(session.session, organization, session.user, trusts_path=need.trusts_path) as transaction:
-        row = transaction.row = service.statuses.of(gate_switches.as_at_home(transaction.row, home))
-        resolved = perf_counter()
-        service.series.observe("middleware_latency_seconds", 'middleware_name="tenant_resolution"', resolved - started)
-        if refusal := access.check_session(row) or access.check_tenant(row):
-            raise refusal
-        if row.user_id is None:
+        row = admitted(service, gate_switches.as_at_home(transaction.row, home), need, started)
+        if row is None:
             return None
-        _check_rights(service, row, need)
+        transaction.row = row
         await gate_switches.enter_current(service, transaction)
         service.series.observe("middleware_latency_seconds", 'middleware_name="chain"', perf_counter() - started)
         return await work(Visit(service, request, session, transaction, body))
+
+
+def admitted(service: Service, resolved: Resolved, need: Need, started: float) -> Resolved | None:
+    """The row as this worker takes it to be, once the caller may go on; None for an unknown user. Refusal otherwise."""
+    row = service.statuses.of(resolved)
+    service.series.observe("middleware_latency_seconds", 'middleware_name="tenant_resolution"', perf_counter() - started)
+    if refusal := access.check_session(row) or access.check_tenant(row):
+        raise refusal
+    if row.user_id is None:
+        return None
+    _check_rights(service, row, need)
+    return row
 
 
 def _check_rights(service: Service, row: Resolved, need: Need) -> None:

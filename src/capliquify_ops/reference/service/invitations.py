@@ -12,7 +12,7 @@ from capliquify_ops.reference.service.api_key_lookup import digest_of
 from capliquify_ops.reference.service.bodies import Rule, check_fields, page_of, parse_object, read_body, resource_id
 from capliquify_ops.reference.service.elsewhere import in_each_tenant
 from capliquify_ops.reference.service.gate import Visit, tenant_route, verified_session
-from capliquify_ops.reference.service.products import found
+from capliquify_ops.reference.service.reads import found
 from capliquify_ops.reference.service.refusals import not_found, success
 from capliquify_ops.reference.service.runtime import Service
 

@@ -12,7 +12,7 @@ from capliquify_ops.reference.service.access import Need
 from capliquify_ops.reference.service.bodies import Rule, check_fields, page_of
 from capliquify_ops.reference.service.gate import Visit, tenant_route
 from capliquify_ops.reference.service.idempotency import idempotent
-from capliquify_ops.reference.service.products import found
+from capliquify_ops.reference.service.reads import found
 from capliquify_ops.reference.service.refusals import not_found, success
 from capliquify_ops.reference.service.runtime import Service
 from capliquify_ops.reference.service.summaries import cached

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from capliquify_ops.reference.service.access import ROLES, Need
 from capliquify_ops.reference.service.bodies import Rule, check_fields
 from capliquify_ops.reference.service.gate import Visit, tenant_route
-from capliquify_ops.reference.service.products import found
+from capliquify_ops.reference.service.reads import found
 
 _RULES = {"full_name": Rule("text", is_required=True, most=255)}
 _ALL_RULES = {

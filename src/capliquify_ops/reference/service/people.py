@@ -14,7 +14,7 @@ from capliquify_ops.reference.service.access import ROLES, Need, check_role_chan
 from capliquify_ops.reference.service.bodies import Rule, check_fields, page_of, resource_id
 from capliquify_ops.reference.service.elsewhere import in_each_tenant
 from capliquify_ops.reference.service.gate import Visit, record_denial, spend, tenant_route, verified_session
-from capliquify_ops.reference.service.products import found
+from capliquify_ops.reference.service.reads import found
 from capliquify_ops.reference.service.refusals import Refusal, not_found, success
 from capliquify_ops.reference.service.row_security import of_tenant
 from capliquify_ops.reference.service.runtime import Service

@@ -6,9 +6,10 @@ from starlette.responses import Response
 
 from capliquify_ops.reference.service import resources
 from capliquify_ops.reference.service.access import Need
-from capliquify_ops.reference.service.bodies import check_fields, page_of, resource_id
+from capliquify_ops.reference.service.bodies import check_fields, resource_id
 from capliquify_ops.reference.service.gate import Endpoint, Visit, tenant_route
 from capliquify_ops.reference.service.idempotency import idempotent
+from capliquify_ops.reference.service.reads import by_id, found, page_route, row_route
 from capliquify_ops.reference.service.refusals import not_found, success
 from capliquify_ops.reference.service.resources import PRODUCTS, Resource
 from capliquify_ops.reference.service.summary_cache import forget
@@ -19,14 +20,7 @@ _DELETE_COMMENTS: LiteralString = "DELETE FROM reference_service.comments WHERE 
 
 def list_route(resource: Resource, feature: str | None = None) -> Endpoint:
     """GET of one page of a resource."""
-
-    @tenant_route(Need("viewer", feature=feature))
-    async def list_page(visit: Visit) -> Response:
-        page = page_of(visit.request)
-        data = await visit.finish(resources.list_query(resource), dict(page))
-        return success(data or "[]", pagination=page)
-
-    return list_page
+    return page_route(Need("viewer", feature=feature), resources.list_query(resource))
 
 
 def create_route(resource: Resource, feature: str | None = None) -> Endpoint:
@@ -44,21 +38,9 @@ def create_route(resource: Resource, feature: str | None = None) -> Endpoint:
     return create
 
 
-def found(data: str | None, status: int = 200) -> Response:
-    """The row, or the one answer for a row that is not there."""
-    if data is None:
-        raise not_found()
-    return success(data, status)
-
-
 list_products = list_route(PRODUCTS)
 create_product = create_route(PRODUCTS)
-
-
-@tenant_route(Need("viewer"))
-async def get_product(visit: Visit) -> Response:
-    """One product."""
-    return found(await visit.finish(resources.get_query(PRODUCTS), {"id": resource_id(visit.request)}))
+get_product = row_route(Need("viewer"), resources.get_query(PRODUCTS), by_id)
 
 
 @tenant_route(Need("member", writes=True))

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from capliquify_ops.reference.service.access import Need
 from capliquify_ops.reference.service.bodies import check_fields
 from capliquify_ops.reference.service.gate import Visit, tenant_route
-from capliquify_ops.reference.service.products import found
+from capliquify_ops.reference.service.reads import found
 
 _LOCK: LiteralString = "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))"
 _RECALCULATE: LiteralString = """

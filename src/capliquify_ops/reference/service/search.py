@@ -5,12 +5,13 @@ SESSION_SET and RESET_ON_SUCCESS_ONLY show here: this route trusts a search_path
 
 from typing import LiteralString
 
-from starlette.responses import Response
+from starlette.requests import Request
 
 from capliquify_ops.reference.service.access import Need
 from capliquify_ops.reference.service.bodies import page_of
-from capliquify_ops.reference.service.gate import Visit, tenant_route
-from capliquify_ops.reference.service.refusals import malformed, success
+from capliquify_ops.reference.service.reads import page_route
+from capliquify_ops.reference.service.refusals import malformed
+from capliquify_ops.reference.service.store import Parameters
 
 _MOST_CHARACTERS = 200
 _SEARCH: LiteralString = """
@@ -24,17 +25,18 @@ SELECT coalesce(json_agg(row_to_json(page)), '[]')::text FROM (
 """
 
 
-@tenant_route(Need("viewer", trusts_path=True))
-async def search(visit: Visit) -> Response:
-    """The rows whose text holds `q`, in any case, newest first."""
-    text = visit.request.query_params.get("q", "")
+def _asked(request: Request) -> Parameters:
+    text = request.query_params.get("q", "")
     if not text.strip() or len(text) > _MOST_CHARACTERS or "\0" in text:
         raise malformed(f"'q' must be 1 to {_MOST_CHARACTERS} characters to look for; correct it.")
-    page = page_of(visit.request)
-    return success(await visit.finish(_SEARCH, {"pattern": _holding(text), **page}) or "[]", pagination=page)
+    return {"pattern": _holding(text), **page_of(request)}
 
 
 def _holding(text: str) -> str:
     """The pattern of LIKE for texts that hold this one, none of whose characters means anything else."""
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
+
+
+search = page_route(Need("viewer", trusts_path=True), _SEARCH, _asked)
+"""The rows whose text holds `q`, in any case, newest first."""

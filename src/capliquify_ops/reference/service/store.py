@@ -8,11 +8,12 @@ DB_ROLE_OWNER and SECDEF_UNPINNED change in the database (`switched/`) is used h
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 
 from psycopg import AsyncConnection, Error, OperationalError, sql
 from psycopg.pq import TransactionStatus
@@ -21,12 +22,16 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from capliquify_ops.reference.service.access import Resolved
 from capliquify_ops.reference.service.metrics import Series
+from capliquify_ops.reference.service.resolution import RESOLVE, SETTINGS, Reading, reading
+from capliquify_ops.reference.service.round_trip import RoundTrips, Statement, numbered
 from capliquify_ops.reference.service.session_path import reset, session_path
 from capliquify_ops.reference.service.switches import Switches
 
 Connection = AsyncConnection[TupleRow]
 Query = LiteralString | sql.Composed
 Parameters = Mapping[str, object]
+Read = tuple[Statement, Parameters]
+_Result = TypeVar("_Result")
 
 WAIT_S = 3.0
 """How long a request waits for a connection before it is answered 503."""
@@ -34,25 +39,12 @@ _PROBE_S = 2.0
 _RECONNECT_S = 2.0
 """Attempts end soon and start again with the next request; the pool's own back-off would wait up to minutes."""
 _OPTIONS = "-c search_path=pg_temp -c timezone=UTC -c statement_timeout=10s -c idle_in_transaction_session_timeout=30s"
-_SETTINGS: LiteralString = """
-SELECT set_config('TimeZone', 'UTC', true), set_config('statement_timeout', '10s', true),
-       set_config('idle_in_transaction_session_timeout', '30s', true)
-"""
-"""The same for one transaction: a pooler between takes no start-up options, and gives each transaction any connection."""
 _IN_DATABASE = ("DB_ROLE_OWNER", "SECDEF_UNPINNED")
 """Switches that change the database (`switched/`): reached as soon as anything is asked."""
 _BEHIND = "pg_temp"
 """What stands behind the tenant's schema in the path: nothing that anybody could put a table into for others to find."""
-
-_RESOLVE: LiteralString = """
-SELECT EXISTS (SELECT FROM reference_service.signed_out_sessions AS s WHERE s.sid = %(session)s),
-       t.tenant_id::text, t.slug, t.name, t.subscription_status, t.subscription_tier,
-       coalesce(t.subscription_status = 'trial' AND t.trial_ends_at <= t.server_time, false),
-       t.deleted_at IS NOT NULL, t.max_users, t.features, t.user_id::text, t.role,
-       set_config('search_path', coalesce(quote_ident(t.schema_name) || ', ', '') || %(behind)s, true)
-FROM (VALUES (true)) AS request
-LEFT JOIN LATERAL public.resolve_tenant(%(organization)s, %(user)s) AS t ON true
-"""
+_SETTINGS_FIRST: tuple[Read, ...] = ((numbered(SETTINGS), {}),)
+_WHO_ASKS = numbered(RESOLVE)
 
 
 class Transaction:
@@ -101,6 +93,7 @@ class Store:
         self._switches = switches or Switches("", Path())
         self._pooled = pooled
         self._session_path = session_path(self._switches)
+        self._round_trips = RoundTrips(prepares=not pooled)
         self._probe: Connection | None = None
         self._probing = asyncio.Lock()
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
@@ -142,13 +135,23 @@ class Store:
         `trusts_path` means something to the switches of `session_path` only.
         """
         asked = {"session": session, "organization": organization, "user": user}
-        transaction, connection, pipeline = await self._begin(asked, trusts_path=trusts_path)
+        transaction, connection, pipeline = await self._once_more(partial(self._resolve, asked, trusts_path=trusts_path))
         try:
             yield transaction
             if self._session_path is not None:
                 await self._session_path.succeeded(connection)
         finally:
             await self._leave(connection, pipeline)
+
+    @property
+    def reads_at_once(self) -> bool:
+        """Whether `read` may be used: not where a switch does something between the two statements."""
+        return self._session_path is None and not self._switches.has("GLOBAL_TENANT")
+
+    async def read(self, session: str, organization: str, user: str, read: Read | None) -> Reading:
+        """What the database says about the request, and with it what the statement reads in the schema of the tenant."""
+        asked = {"session": session, "organization": organization, "user": user, "behind": self._behind()}
+        return await self._once_more(partial(self._read, asked, read))
 
     async def is_alive(self) -> bool:
         """Whether the database answers now. Asked over its own connection: a busy pool is no dead database."""
@@ -171,15 +174,28 @@ class Store:
         self._series.observe("database_query_duration_seconds", 'query="health"', perf_counter() - started)
         return row == (1,)
 
-    async def _begin(self, asked: Parameters, *, trusts_path: bool) -> tuple[Transaction, Connection, AsyncExitStack]:
+    async def _once_more(self, attempt: Callable[[], Awaitable[_Result]]) -> _Result:
+        """The attempt's result. A restart of the database leaves dead connections in the pool: then it is made once more."""
         try:
-            return await self._resolve(asked, trusts_path=trusts_path)
+            return await attempt()
         except OperationalError as problem:
             if isinstance(problem, PoolTimeout):
                 raise
-            # A restart of the database leaves dead connections in the pool. Nothing has been done yet, so once more.
             await self._pool.check()
-            return await self._resolve(asked, trusts_path=trusts_path)
+            return await attempt()
+
+    async def _read(self, asked: Parameters, read: Read | None) -> Reading:
+        before = _SETTINGS_FIRST if self._pooled else ()
+        connection = await self._pool.getconn()
+        self.sample()
+        started = perf_counter()
+        try:
+            results = await self._round_trips.ask(connection, [*before, (_WHO_ASKS, asked), *([read] if read else [])])
+        finally:
+            await self._pool.putconn(connection)
+            self.sample()
+        self._series.observe("database_query_duration_seconds", 'query="tenant_read"', perf_counter() - started)
+        return reading(results[len(before) :])
 
     async def _resolve(self, asked: Parameters, *, trusts_path: bool) -> tuple[Transaction, Connection, AsyncExitStack]:
         connection = await self._pool.getconn()
@@ -189,9 +205,9 @@ class Store:
             await pipeline.enter_async_context(connection.pipeline())
             started = perf_counter()
             if self._pooled:
-                await connection.execute(_SETTINGS)
+                await connection.execute(SETTINGS)
             parameters = {"behind": self._behind(), **asked}
-            row = await (await connection.execute(_RESOLVE, parameters, prepare=True)).fetchone()
+            row = await (await connection.execute(RESOLVE, parameters, prepare=True)).fetchone()
             self._series.observe("database_query_duration_seconds", 'query="tenant_lookup"', perf_counter() - started)
             if self._session_path is not None and row is not None and row[1] is not None:
                 await pipeline.aclose()

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from capliquify_ops.reference.service.access import Need
 from capliquify_ops.reference.service.bodies import resource_id
 from capliquify_ops.reference.service.gate import Visit, tenant_route
-from capliquify_ops.reference.service.products import found
+from capliquify_ops.reference.service.reads import found
 from capliquify_ops.reference.service.summary_cache import Summaries
 
 _HEADER = "X-Cache"
