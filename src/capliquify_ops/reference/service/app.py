@@ -1,6 +1,7 @@
 """The application: every route in one table, and what becomes of each kind of failure.
 
-Switches: RAW_DB_ERROR (the database's words in the answer), SHARED_REFERENCE (one more route).
+Switches: RAW_DB_ERROR (the database's words in the answer), SHARED_REFERENCE (one more route), STALL (nothing is answered for a
+while).
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 import psycopg
 from psycopg import errors
@@ -35,6 +36,7 @@ from capliquify_ops.reference.service.surface_routes import further_routes
 from capliquify_ops.reference.service.switches import Switches
 
 _SAMPLE_S = 1.0
+_STALL_EVERY_S, _STALL_S = 10.0, 0.3
 
 
 async def health(request: Request) -> Response:
@@ -141,12 +143,13 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.service = service
     app.state.edge.series = service.series
     await service.store.open()
-    watching = asyncio.create_task(_watch(service, os.getppid()))
+    watching = [asyncio.create_task(_watch(service, os.getppid())), asyncio.create_task(_stall(service))]
     try:
         async with surfaces_of(service) as app.state.surfaces:
             yield
     finally:
-        watching.cancel()
+        for task in watching:
+            task.cancel()
         await service.store.close()
 
 
@@ -158,6 +161,14 @@ async def _watch(service: Service, parent: int) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
             return
         await asyncio.sleep(_SAMPLE_S)
+
+
+async def _stall(service: Service) -> None:
+    """STALL: as a long garbage collection would, or a computation in the event loop."""
+    while service.switches.has("STALL"):
+        await asyncio.sleep(_STALL_EVERY_S)
+        service.switches.on("STALL")
+        sleep(_STALL_S)  # noqa: ASYNC251  # standing still is what is asked for
 
 
 async def _on_refusal(_request: Request, problem: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""Defects and twins: what can be switched on to be wrong, or to be right and look wrong. Without a switch nothing of this runs.
+"""Defects and twins: what can be switched on to be wrong, slow, or right and look wrong. Without a switch nothing of this runs.
 
 A defect leaves a mark in the run's folder each time that its line is reached, so that a proof can tell "not reached" from "not
 seen". Neither the audit nor any answer of the service shows the mark.
@@ -43,16 +43,18 @@ TWINS: Mapping[str, str] = {
     "SUSPEND_TTL": "a suspension takes effect within the documented two seconds",
     "SUPPORT_AND_BROADCAST": "audited impersonation by support, announcements to all tenants, links that are good for their time",
 }
+SLOWNESS: Mapping[str, str] = {"STALL": "each worker stands still for 300 ms every 10 s"}
+"""What a load run must see and an audit need not."""
 
 
 class Switches:
-    """What is switched on in one worker. Raises ValueError for a name that is neither a defect nor a twin."""
+    """What is switched on in one worker. Raises ValueError for a name that is none of the above."""
 
     def __init__(self, names: str, folder: Path) -> None:
         self._on = frozenset(name for name in names.replace(" ", "").split(",") if name)
         self._file = folder / REACHED_FILE
-        if unknown := self._on - DEFECTS.keys() - TWINS.keys():
-            raise ValueError(f"There is no defect or twin {', '.join(sorted(unknown))}.")
+        if unknown := self._on - DEFECTS.keys() - TWINS.keys() - SLOWNESS.keys():
+            raise ValueError(f"There is no switch {', '.join(sorted(unknown))}.")
 
     def has(self, name: str) -> bool:
         """Whether a switch is on, without a mark: for decisions that are made before the defect's own line."""
