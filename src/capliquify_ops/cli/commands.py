@@ -63,7 +63,13 @@ GROUPS = {
     ),
     "load": Group(
         "Load outside the suites: one run, how much a service takes, remote generators.",
-        {"run": "load.run", "capacity": "load.capacity", "compare": "load.compare", "worker": "load.worker"},
+        {
+            "run": "load.run",
+            "capacity": "load.capacity",
+            "approve": "load_approved.approve",
+            "compare": "load_approved.compare",
+            "worker": "load.worker",
+        },
     ),
     "signoff": Group(
         "The launch decision, computed from the evidence folder.",

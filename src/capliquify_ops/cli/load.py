@@ -1,4 +1,4 @@
-"""load run · capacity · compare · worker"""
+"""load run · capacity · worker"""
 
 import subprocess
 import sys
@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from capliquify_ops.cli.options import AsJson, ConfigFile, TargetName, settings_of, target_of
+from capliquify_ops.cli.load_approved import comparison_document
+from capliquify_ops.cli.options import AsJson, ConfigFile, EvidenceDir, TargetName, settings_of, target_of
 from capliquify_ops.cli.output import document, line, note
 from capliquify_ops.cli.progress import Steps
 from capliquify_ops.cli.run_files import require_writable, write_run
@@ -18,10 +19,10 @@ from capliquify_ops.configuration import Limits, Target
 from capliquify_ops.configuration.system import SystemClock, new_run
 from capliquify_ops.identity_providers import token_source
 from capliquify_ops.load import Crew, LoadRun, Plan, Progress, api_load, mixed_load, run_load
+from capliquify_ops.load.approved import against_approved
 from capliquify_ops.load.capacity_search import Capacity, Step, search
-from capliquify_ops.load.comparison import compare as compared
+from capliquify_ops.load.comparison import Comparison
 from capliquify_ops.load.plan import require_amounts
-from capliquify_ops.load.raw import parse_document
 from capliquify_ops.load.traffic import FEW, MANY, Traffic, make_traffic
 from capliquify_ops.model.decision import ExitCode
 from capliquify_ops.model.errors import UsageError
@@ -30,7 +31,6 @@ from capliquify_ops.model.outcome import Outcome
 from capliquify_ops.rendering.words import number
 
 _CODES: Mapping[Outcome, int] = {Outcome.HEALTHY: 0, Outcome.FAILING: 1}
-_COMPARED: Mapping[str, int] = {"better": 0, "same": 0, "worse": 1}
 
 
 class Scenario(StrEnum):
@@ -64,10 +64,15 @@ def run(
     port: Port = 0,
     wait: Wait = 30.0,
     out: Out = None,
+    evidence_dir: EvidenceDir = None,
     json: AsJson = False,
 ) -> None:
-    """Drive open arrivals at a target, as users of throwaway tenants, and judge what came of it."""
-    chosen, limits = target_of(config, target, observing=False), settings_of(config).limits
+    """Drive open arrivals at a target, as users of throwaway tenants, and judge what came of it.
+
+    Where a run was approved (`load approve`), the new one is compared with it as well; the exit code is that of the limits.
+    """
+    chosen, settings = target_of(config, target, observing=False), settings_of(config, evidence_dir)
+    limits = settings.limits
     require_amounts(rate, seconds)
     crew = Crew(workers, max(workers, expect_workers), bind, port, wait)
     if out:
@@ -76,7 +81,8 @@ def run(
         plan = _plan(scenario, traffic, rate, seconds, crew)
         result = _driven(plan, chosen, crew, quiet=json)
         found = _judged(scenario, result, limits)
-        _print(found, json=json)  # here, so that a removal that fails takes nothing away
+        compared = against_approved(settings.evidence_dir, chosen.kind, result)
+        _print(found, compared, json=json)  # here, so that a removal that fails takes nothing away
         if out:
             write_run(out, result, limits)
     raise typer.Exit(_CODES.get(found.outcome, int(ExitCode.INCONCLUSIVE)))
@@ -117,24 +123,6 @@ def _tell(step: Step) -> None:
 
 def _untold(_: Step) -> None:
     """A document comes whole, at the end."""
-
-
-def compare(
-    approved: Annotated[Path, typer.Argument(help="raw.json of the approved run.")],
-    new: Annotated[Path, typer.Argument(help="raw.json of the new run.")],
-    json: AsJson = False,
-) -> None:
-    """Say whether a run is better, the same or worse than an approved one, or why the two cannot be compared.
-
-    Ends with 1 for worse, and with 17 where that cannot be told.
-    """
-    found = compared(parse_document(_read(approved)), parse_document(_read(new)))
-    if json:
-        rows = [{**{name: getattr(each, name) for name in each.__slots__}} for each in found.differences]
-        document({"change": found.change, "differences": rows, "differs": found.differs})
-    else:
-        line(found.sentence)
-    raise typer.Exit(_COMPARED.get(found.change, int(ExitCode.INCONCLUSIVE)))
 
 
 def worker(
@@ -185,13 +173,16 @@ def _judged(scenario: Scenario, result: LoadRun, limits: Limits) -> Finding:
     return mixed_load.judge(result, limits) if scenario is Scenario.MIXED else api_load.judge(result, limits)
 
 
-def _print(found: Finding, *, json: bool) -> None:
+def _print(found: Finding, compared: Comparison | None, *, json: bool) -> None:
     if json:
-        document({"outcome": found.outcome, "why": found.why, "measured": dict(found.measured)})
+        told = comparison_document(compared) if compared else None
+        document({"outcome": found.outcome, "why": found.why, "measured": dict(found.measured), "compared": told})
         return
     line(f"{found.outcome}: {found.why}")
     for name, value in found.measured.items():
         line(f"  {name:<34} {number(value) if isinstance(value, int | float) else value}")
+    if compared:
+        line(compared.sentence)
 
 
 def _capacity_document(found: Capacity) -> Mapping[str, object]:
@@ -200,10 +191,3 @@ def _capacity_document(found: Capacity) -> Mapping[str, object]:
         for each in found.steps
     ]
     return {"highest_per_s": found.highest, "knee_per_s": found.knee, "ended_by": found.ended_by, "steps": steps}
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.", hint="Give the raw.json of `load run --out DIR`.") from None

@@ -1,7 +1,7 @@
 """Is a run better, the same or worse than an approved one of the same kind, beyond chance and beyond what matters."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -80,11 +80,18 @@ def _differing(approved: LoadRun, new: LoadRun) -> Sequence[str]:
         "operations": (_asked(approved), _asked(new)),
     }
     found = [f"{name} {was} and {now}" for name, (was, now) in told.items() if was != now]
-    named = {"approved": approved, "new": new}
-    found += [f"the {name} run ended early: {run.cut.why}" for name, run in named.items() if run.cut]
-    found += [f"the {name} run measured no request" for name, run in named.items() if not len(run.samples)]
-    short = any(run.seconds < BLOCK * FEWEST_BLOCKS for run in (approved, new))
-    return [*found, f"at least {BLOCK * FEWEST_BLOCKS} s of arrivals are needed"] if short else found
+    found += [f"the approved run {why}" for why in unfit(approved)]
+    return [*found, *(f"the new run {why}" for why in unfit(new))]
+
+
+def unfit(run: LoadRun) -> Iterator[str]:
+    """Yield why a run can be compared with none."""
+    if run.cut:
+        yield f"ended early: {run.cut.why}"
+    if not len(run.samples):
+        yield "measured no request"
+    if run.seconds < BLOCK * FEWEST_BLOCKS:
+        yield f"has {run.seconds:g} s of arrivals, and at least {BLOCK * FEWEST_BLOCKS} s are needed"
 
 
 def _asked(run: LoadRun) -> str:

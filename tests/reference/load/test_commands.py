@@ -10,6 +10,7 @@ from capliquify_ops.cli.app import run
 from capliquify_ops.cli.commands import application
 from capliquify_ops.load import recompute
 from capliquify_ops.model.decision import ExitCode
+from capliquify_ops.model.errors import UsageError
 
 PRODUCTION = """
 [targets.live]
@@ -43,8 +44,10 @@ def test_a_small_run_is_told_whole_and_is_no_claim(load, tmp_path):
     assert json.loads(json.dumps(dict(recompute((tmp_path / "raw.json").read_bytes())))) == told
     assert (tmp_path / "latency.hlog").read_text().count("Tag=") == 1
     compared = load("compare", str(tmp_path / "raw.json"), str(tmp_path / "raw.json"))
-    assert "Not comparable with the approved run: at least 20 s of arrivals are needed." in compared.stdout
+    assert "the new run has 1 s of arrivals, and at least 20 s are needed." in compared.stdout
     assert compared.exit_code == ExitCode.INCONCLUSIVE
+    refused = load("approve", str(tmp_path / "raw.json"), "--evidence-dir", str(tmp_path))
+    assert isinstance(refused.exception, UsageError)
 
 
 @pytest.mark.whole

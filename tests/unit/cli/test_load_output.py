@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
-from capliquify_ops.cli import load, run_files
+from capliquify_ops.cli import load, load_approved, run_files
 from capliquify_ops.cli.commands import application
 from capliquify_ops.load.capacity_search import Step
 from capliquify_ops.load.comparison import Change, Comparison
@@ -17,8 +17,8 @@ from capliquify_ops.model.errors import ConfigurationInvalid, EvidenceUnwritable
 )
 def test_a_comparison_ends_with_what_it_says(monkeypatch, tmp_path, change, code):
     """Worse is a failure; what cannot be compared is inconclusive, not good."""
-    monkeypatch.setattr(load, "parse_document", lambda content: content)
-    monkeypatch.setattr(load, "compared", lambda *_: Comparison(change, differs=("rate 1 and 2",)))
+    monkeypatch.setattr(load_approved, "parse_document", lambda content: content)
+    monkeypatch.setattr(load_approved, "compared", lambda *_: Comparison(change, differs=("rate 1 and 2",)))
     (tmp_path / "raw.json").write_text("{}")
     said = CliRunner().invoke(application(["load"]), ["load", "compare", *[str(tmp_path / "raw.json")] * 2])
     assert said.exit_code == code

@@ -95,7 +95,8 @@ def test_a_short_run_tells_nothing_beyond_chance(make_run, seconds):
     """Below twenty seconds of arrivals nothing is compared, at twenty it is."""
     run = noisy(make_run, 1, seconds=seconds)
     found = compare(run, run)
-    assert ("at least 20 s of arrivals are needed" in found.differs) == (seconds < 20)
+    said = f"the new run has {seconds} s of arrivals, and at least 20 s are needed"
+    assert (said in found.differs) == (seconds < 20)
     assert (found.change is Change.NOT_COMPARABLE) == (seconds < 20)
 
 
