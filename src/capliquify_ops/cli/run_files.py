@@ -6,6 +6,7 @@ from tempfile import TemporaryFile
 
 from capliquify_ops.configuration import Limits
 from capliquify_ops.load import LoadRun, histogram_log, raw_document
+from capliquify_ops.load.mixed_load import limits_of_kinds
 from capliquify_ops.model.errors import ConfigurationInvalid, EvidenceUnwritable
 
 
@@ -24,10 +25,16 @@ def require_writable(folder: Path) -> None:
 def write_run(folder: Path, result: LoadRun, limits: Limits) -> None:
     """Write raw.json and latency.hlog. Raises EvidenceUnwritable."""
     try:
-        (folder / "raw.json").write_bytes(raw_document(result, limits["load_p95_ms"]))
+        (folder / "raw.json").write_bytes(_document(result, limits))
         (folder / "latency.hlog").write_bytes(histogram_log(result))
     except OSError as error:
         raise _unwritable(folder, error) from None
+
+
+def _document(result: LoadRun, limits: Limits) -> bytes:
+    if result.is_mixed:
+        return raw_document(result, limits["mixed_p95_ms"], limits_of_kinds(limits))
+    return raw_document(result, limits["load_p95_ms"])
 
 
 def _unwritable(folder: Path, error: OSError) -> EvidenceUnwritable:

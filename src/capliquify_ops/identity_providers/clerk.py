@@ -94,7 +94,8 @@ class ClerkTokens:
         """The first token of somebody brings one along that ends soon: there is none that has ended when it is made."""
         who = (request.user_id, request.organization_id)
         is_first = request.ensure and who not in self._ending
-        lives = (MINUTE, SHORTEST_LIFE) if is_first else (MINUTE,)
+        life = max(MINUTE, timedelta(seconds=request.lasting_s))
+        lives = (life, SHORTEST_LIFE) if is_first else (life,)
         found = self._own.tokens(request.user_id, self._session_in(request), *lives)
         if found and is_first:
             self._ending[who] = found[1], self._clock.now() + SHORTEST_LIFE

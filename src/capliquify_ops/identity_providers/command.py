@@ -62,7 +62,9 @@ class CommandTokens:
 
 
 def _row(request: TokenRequest) -> dict[str, object]:
-    return {
+    """A program that knows nothing of `lasting_s` is not troubled with it where the provider's own life will do."""
+    lasting = {"lasting_s": request.lasting_s} if request.lasting_s else {}
+    return lasting | {
         "user_id": request.user_id,
         "email": request.email,
         "organization_id": request.organization_id,

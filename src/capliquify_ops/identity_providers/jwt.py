@@ -43,10 +43,11 @@ class JwtTokens:
     def _token(self, request: TokenRequest, over: Mapping[str, object] = MappingProxyType({})) -> str | None:
         if request.variant in {TokenVariant.FOREIGN_ENVIRONMENT, TokenVariant.SIGNED_OUT, TokenVariant.PLATFORM_ADMIN}:
             return None
-        start = self._clock.now() - (LIFE * 2 if request.variant is TokenVariant.EXPIRED else timedelta(seconds=1))
+        life = max(LIFE, timedelta(seconds=request.lasting_s))
+        start = self._clock.now() - (life * 2 if request.variant is TokenVariant.EXPIRED else timedelta(seconds=1))
         session = hashlib.sha256(f"{request.user_id} {request.organization_id} {start}".encode()).hexdigest()[:24]
         claims = {**self._claims, "sub": request.user_id, "sid": f"sess_{session}", "org_id": request.organization_id}
-        times = {"iat": start, "nbf": start, "exp": start + LIFE}
+        times = {"iat": start, "nbf": start, "exp": start + life}
         try:
             token = jwt.encode({**claims, **times, **over}, self._key, algorithm=self._algorithm, headers=self._headers)
         except (jwt.PyJWTError, ValueError, NotImplementedError, TypeError):

@@ -5,7 +5,6 @@ from pathlib import Path
 from capliquify_ops.configuration import TargetClass
 from capliquify_ops.evidence.files import writable, write_whole
 from capliquify_ops.load.comparison import Comparison, compare, unfit
-from capliquify_ops.load.operations import Kind
 from capliquify_ops.load.raw import parse_document
 from capliquify_ops.load.result import LoadRun
 from capliquify_ops.model.errors import UsageError
@@ -40,5 +39,5 @@ def against_approved(evidence: Path, of: TargetClass, run: LoadRun) -> Compariso
 
 
 def _file(evidence: Path, of: TargetClass, run: LoadRun) -> Path:
-    scenario = "api" if all(each.kind is Kind.READ for each in run.operations) else "mixed"
+    scenario = "mixed" if run.is_mixed else "api"
     return evidence / FOLDER / f"{of.value}-{scenario}.json"

@@ -1,10 +1,13 @@
 """Check `mixed_load`: reads, writes and reports at once, of a user of each of a hundred tenants."""
 
+from collections.abc import Mapping
+
 from capliquify_ops.configuration.limits import Limits
 from capliquify_ops.load.judgement import Bounds, finding_of
+from capliquify_ops.load.operations import Kind
 from capliquify_ops.load.result import LoadRun
 from capliquify_ops.load.run import run_load
-from capliquify_ops.model.finding import Finding
+from capliquify_ops.model.finding import Finding, Limit
 from capliquify_ops.model.names import CheckId
 
 CHECK = CheckId("mixed_load")
@@ -18,6 +21,11 @@ _COMPARED = (
     ("write_p95_ms", "mixed_write_p95_ms"),
     ("analytics_p95_ms", "mixed_analytics_p95_ms"),
 )
+
+
+def limits_of_kinds(limits: Limits) -> Mapping[Kind, Limit]:
+    """Return the limit of p95 that each kind of request has of its own."""
+    return {kind: limits[f"mixed_{kind.value}_p95_ms"] for kind in Kind}
 
 
 def judge(run: LoadRun, limits: Limits, *, required_seconds: str = "load_required_seconds", raw: str = "") -> Finding:

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, astuple
+from types import MappingProxyType
 from typing import Any
 
 from capliquify_ops.load.drawn import latency_per_second, of_operations, percentiles
 from capliquify_ops.load.figures import buckets, cohorts, figures
+from capliquify_ops.load.operations import Kind
 from capliquify_ops.load.plan import parse_operation
 from capliquify_ops.load.result import Cut, Health, LoadRun, Sender, Side, Stretch
 from capliquify_ops.load.samples import pack, unpack, unpack_samples
@@ -15,11 +17,16 @@ from capliquify_ops.model.errors import EvidenceDamaged
 from capliquify_ops.model.finding import Limit, Scalar
 
 KIND = "load_run/2"
+_NO_OTHERS: Mapping[Kind, Limit] = MappingProxyType({})
 _PLAIN = ("base_url", "rate", "seconds", "warmup_s", "connections", "started_at", "elapsed_s", "offered", "generators")
 
 
-def raw_document(run: LoadRun, limit: Limit) -> bytes:
-    """Return a run as JSON; `limit` is the p95 limit in ms that its chart draws. The same run gives the same bytes."""
+def raw_document(run: LoadRun, limit: Limit, of_kinds: Mapping[Kind, Limit] = _NO_OTHERS) -> bytes:
+    """Return a run as JSON. The same run gives the same bytes.
+
+    `limit` is the p95 limit in ms that its chart draws, `of_kinds` those of requests with a limit of their own.
+    """
+    limits_ms = {kind: of_kinds.get(kind, limit).value for kind in Kind}
     health = asdict(run.health) | {"lags_us": pack(run.health.lags_us)}
     document = {
         "kind": KIND,
@@ -33,7 +40,7 @@ def raw_document(run: LoadRun, limit: Limit) -> bytes:
         "in_time_per_second": [(row.second, row.in_time) for row in cohorts(run)],
         "percentiles_ms": percentiles(run.samples),
         "latency_per_second_ms": latency_per_second(run),
-        "of_operations": of_operations(run),
+        "of_operations": of_operations(run, limits_ms),
         "health": health,
         "cut": asdict(run.cut) if run.cut else None,
         "witnesses": run.witnesses,

@@ -4,7 +4,7 @@ from array import array
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from capliquify_ops.load.operations import Operation, operation_of
+from capliquify_ops.load.operations import Kind, Operation, operation_of
 from capliquify_ops.load.samples import Samples
 from capliquify_ops.load.watched import Watched
 
@@ -93,6 +93,11 @@ class LoadRun:
     def tenants(self) -> int:
         """Return as how many tenants it was sent."""
         return len({sender.tenant for sender in self.senders})
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether it did more than read."""
+        return any(each.kind is not Kind.READ for each in self.operations)
 
     def operation(self, arrival: int) -> Operation:
         """Return what an arrival did."""

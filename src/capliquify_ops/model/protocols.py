@@ -33,7 +33,10 @@ class TokenVariant(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """For whom a token is wanted; `ensure` makes user, organisation and membership where they are missing."""
+    """For whom a token is wanted; `ensure` makes user, organisation and membership where they are missing.
+
+    `lasting_s`: for how long it has to be good; 0 leaves that to the provider. Who cannot say so much gives what it has.
+    """
 
     user_id: str
     email: str
@@ -41,6 +44,7 @@ class TokenRequest:
     role: str
     variant: TokenVariant = TokenVariant.VALID
     ensure: bool = False
+    lasting_s: int = 0
 
 
 class TokenSource(Protocol):

@@ -10,7 +10,7 @@ from capliquify_ops.model.protocols import Clock, TokenRequest, TokenVariant
 from capliquify_ops.reference import tokens
 
 _EXPECTED = (
-    'Expected: {"requests": [{"user_id", "email", "organization_id", "role", "variant", "ensure", "claims"}]}'
+    'Expected: {"requests": [{"user_id", "email", "organization_id", "role", "variant", "ensure", "lasting_s", "claims"}]}'
     ' or {"forget": "RUN"}'
 )
 _TEXTS = ("user_id", "email", "organization_id", "role")
@@ -65,14 +65,15 @@ def _request(row: object, at: int) -> TokenRequest | None:
         if not _is_text(row[name]):
             raise UsageError(f"requests[{at}].{name} must be text of at most {_MOST_CHARACTERS} characters.", hint=_EXPECTED)
     ensure, variant = row.get("ensure", False), row.get("variant", TokenVariant.VALID.value)
-    if not isinstance(ensure, bool) or not isinstance(variant, str):
-        raise UsageError(f"requests[{at}]: ensure is true or false, variant is text.", hint=_EXPECTED)
+    lasting_s = row.get("lasting_s", 0)
+    if not isinstance(ensure, bool) or not isinstance(variant, str) or not isinstance(lasting_s, int):
+        raise UsageError(f"requests[{at}]: ensure is true or false, variant is text, lasting_s whole seconds.", hint=_EXPECTED)
     if not row["user_id"]:
         raise UsageError(f"requests[{at}].user_id is empty.", hint=_EXPECTED)
     if variant not in set(TokenVariant):
         return None
     user, email, organization, role = (str(row[name]) for name in _TEXTS)
-    return TokenRequest(user, email, organization, role, TokenVariant(variant), ensure)
+    return TokenRequest(user, email, organization, role, TokenVariant(variant), ensure, lasting_s)
 
 
 def _is_text(value: object) -> bool:

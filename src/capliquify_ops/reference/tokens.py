@@ -54,7 +54,7 @@ class _Maker:
             "sid": f"sess_{credentials.token()}",
             "iat": self.now,
             "nbf": self.now,
-            "exp": self.now + int(LIFETIME.total_seconds()),
+            "exp": self.now + max(int(LIFETIME.total_seconds()), request.lasting_s),
         }
         if request.variant is TokenVariant.PLATFORM_ADMIN:
             return whole | {"platform_admin": True}

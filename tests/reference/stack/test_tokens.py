@@ -142,6 +142,7 @@ ROW = {"user_id": "u", "email": "e", "organization_id": "o", "role": "owner"}
         json.dumps({"requests": [ROW | {"user_id": "\ud800"}]}).encode(),
         json.dumps({"requests": [ROW | {"user_id": "x" * 256}]}).encode(),
         json.dumps({"requests": [ROW | {"ensure": 1}]}).encode(),
+        json.dumps({"requests": [ROW | {"lasting_s": "60"}]}).encode(),
         json.dumps({"requests": [ROW | {"variant": None}]}).encode(),
         json.dumps({"requests": [ROW | {"more": "x"}]}).encode(),
         json.dumps({"requests": [{"user_id": "u"}]}).encode(),

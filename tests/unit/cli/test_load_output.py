@@ -37,7 +37,7 @@ def test_a_disk_that_fills_up_meanwhile_is_one_sentence(monkeypatch, tmp_path):
     """After the run, where nothing could be foreseen."""
     monkeypatch.setattr(run_files, "raw_document", lambda *_: b"{}")
     with pytest.raises(EvidenceUnwritable, match="No such file or directory"):
-        run_files.write_run(tmp_path / "gone", None, {"load_p95_ms": None})
+        run_files.write_run(tmp_path / "gone", SimpleNamespace(is_mixed=False), {"load_p95_ms": None})
 
 
 def test_a_missing_extra_is_said_before_anything(monkeypatch, tmp_path):

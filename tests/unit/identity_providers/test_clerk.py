@@ -1,5 +1,7 @@
 """Tokens from a Clerk development instance: people made by Clerk's ids, every variant, and nothing left, over real HTTP."""
 
+from dataclasses import replace
+
 import jwt
 import pytest
 
@@ -195,6 +197,7 @@ def test_valid_tokens_are_of_new_sessions_and_a_minute_long(source, clerk):
     assert (one["sub"], one["org_id"], one["exp"]) == (owner.user_id, owner.organization_id, NOW + 60)
     assert one["sid"] != two["sid"]
     assert {row["status"] for row in clerk.sessions.values()} == {"active"}
+    assert [claims(source.tokens([replace(owner, lasting_s=life)])[0])["exp"] for life in (30, 732)] == [NOW + 60, NOW + 732]
 
 
 def test_a_strangers_session_is_in_no_organisation(source, clerk):

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import jwt
@@ -56,6 +57,8 @@ def test_the_program_gets_one_batch_and_answers_in_order(command, tmp_path):
         "variant": "expired",
         "ensure": True,
     }
+    source.tokens([replace(request(), lasting_s=732), request()])
+    assert json.loads((tmp_path / "asked").read_text())["requests"][0]["lasting_s"] == 732
     source.forget("r1")
     assert json.loads((tmp_path / "asked").read_text()) == {"forget": "r1"}
 
@@ -132,6 +135,8 @@ def test_signed_tokens(signing, key):
         1,
     )
     assert claims["nbf"] <= NOW.timestamp() < claims["exp"] <= (NOW + timedelta(hours=1)).timestamp()
+    [lasting] = signing.tokens([replace(request(), lasting_s=7200)])
+    assert jwt.decode(lasting, options={"verify_signature": False})["exp"] >= NOW.timestamp() + 7199
     assert jwt.get_unverified_header(token)["kid"] == "k1"
     assert claims["sid"] != jwt.decode(other, options={"verify_signature": False})["sid"]
 

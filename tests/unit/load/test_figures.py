@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from capliquify_ops.load import request_latency
+from capliquify_ops.load import Kind, Operation, mixed_load, request_latency
 from capliquify_ops.load.figures import buckets, cohorts, figures, percentile, unoffered
 from capliquify_ops.load.raw import parse_document, raw_document, recompute
-from capliquify_ops.load.result import Cut, Health, Side
+from capliquify_ops.load.result import Cut, Health, Sender, Side
 from capliquify_ops.load.samples import TYPES, Samples, Verdict, unpack_samples
 from capliquify_ops.model.errors import EvidenceDamaged
 from capliquify_ops.model.finding import Limit
@@ -117,6 +117,22 @@ def test_the_raw_document_gives_the_run_back(make_run):
     assert parse_document(content) == run
     assert recompute(content) == figures(run)
     assert len(content) < 100_000
+
+
+def test_each_operation_stands_beside_the_limit_of_its_kind(make_run, limits):
+    """Reads, writes and reports each have one of their own; where a run only reads there is one."""
+    operations = (
+        Operation("GET", "/r"),
+        Operation("POST", "/w", Kind.WRITE),
+        Operation("GET", "/a", Kind.ANALYTICS, holds_rows=False),
+    )
+    run = make_run(
+        [1_000, 2_000, 3_000] * 10, rate=10, seconds=3, operations=operations, order=(0, 1, 2), senders=(Sender("sku-a-"),)
+    )
+    rows = json.loads(raw_document(run, limits["mixed_p95_ms"], mixed_load.limits_of_kinds(limits)))["of_operations"]
+    assert [row[-1] for row in rows] == [limits.number(f"mixed_{kind.value}_p95_ms") for kind in Kind]
+    assert [row[:4] for row in rows] == [["GET /r", "read", 10, 0], ["POST /w", "write", 10, 0], ["GET /a", "analytics", 10, 0]]
+    assert json.loads(raw_document(make_run(), LIMIT))["of_operations"] == [["GET /api/products", "read", 9_000, 0, 5, 5, 5, 200]]
 
 
 def test_the_raw_document_says_what_a_chart_draws(make_run):

@@ -49,10 +49,10 @@ def test_a_load_near_the_rate_limit_is_refused():
 
 
 def renewal(known, lives):
-    """Gives tokens of such a life, the time standing still."""
+    """Gives tokens of such a life, or of that asked for, the time standing still."""
     requests = [TokenRequest(caller.marker, "", "", "") for caller in known]
     asked = []
-    source = SimpleNamespace(tokens=lambda some: asked.extend(some) or [token(lives) for _ in some])
+    source = SimpleNamespace(tokens=lambda some: asked.extend(some) or [token(lives or each.lasting_s) for each in some])
     clock = SimpleNamespace(now=lambda: datetime.fromtimestamp(NOW, UTC))
     return Renewal(source, requests, known, clock), asked
 
@@ -68,6 +68,15 @@ def test_tokens_that_would_end_within_the_run_are_asked_for_again():
     assert [each.user_id for each in asked] == [caller.marker for caller in known[1:]]
     assert {end_of(caller.token) for caller in plan.callers} == {NOW + 3_600}
     assert [caller.marker for caller in plan.callers] == [caller.marker for caller in known[1:]]
+
+
+def test_tokens_are_asked_for_that_outlast_the_run():
+    """A provider that gives a minute unless it is told otherwise is told: the run, its warm-up and start, and the making of them."""
+    known = callers(60)
+    renewed, asked = renewal(known, None)
+    plan = replace(TRAFFIC, crowd=known, renewal=renewed).api_plan(10, 600)
+    assert {each.lasting_s for each in asked} == {732}
+    assert {end_of(caller.token) for caller in plan.callers} == {NOW + 732}
 
 
 def test_a_provider_whose_tokens_end_within_the_run_is_one_sentence():

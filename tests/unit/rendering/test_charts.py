@@ -114,3 +114,12 @@ def test_runs_of_which_nothing_tells_them_apart_are_all_drawn(build):
     kept = {"a" * 64: changed(build), "b" * 64: changed(build, limit_ms=100)}
     record = build.record("api_load", "load", "t", raw=tuple(kept))
     assert len(list(charts_of((record,), kept.get))) == 2
+
+
+def test_operations_are_told_with_the_limit_of_their_kind(build):
+    """A row of the raw data becomes a row of the table; one without a limit, of an older run, makes it no load run."""
+    row = ["POST /api/sales", "write", 1_200, 3, 4.5, 80, 120.25, 300]
+    [operation] = load_run(changed(build, of_operations=[row])).operations
+    assert (operation.name, operation.kind, operation.requests, operation.failed) == ("POST /api/sales", "write", "1,200", "3")
+    assert (operation.p50, operation.p95, operation.limit) == ("4.5 ms", "80 ms", "300 ms")
+    assert load_run(changed(build, of_operations=[row[:-1]])) is None

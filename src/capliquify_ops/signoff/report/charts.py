@@ -53,6 +53,7 @@ class OperationRow:
     p50: str
     p95: str
     p99: str
+    limit: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def _parsed(found: dict[str, object]) -> LoadRun | None:
         series,
         tuple((_number(share), _number(ms)) for share, ms in _rows(found.get("percentiles_ms", []), 2)),
         tuple(_second_latency(row) for row in _rows(found.get("latency_per_second_ms", []), 4)),
-        tuple(_operation(row) for row in _rows(found.get("of_operations", []), 7)),
+        tuple(_operation(row) for row in _rows(found.get("of_operations", []), 8)),
         _identity(found),
     )
 
