@@ -127,10 +127,18 @@ class Client:
                 f"{method} {path} answered with a body that cannot be decoded.", hint="Check base_url."
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            said = type(error).__name__
-            raise TargetUnreachable(f"{self.base_url} cannot be reached ({said}).", hint="Check base_url.") from None
+            raise self._unreachable(error) from None
         elapsed = (self._monotonic() - started) * 1000
         return Response(method, path, answer.status_code, dict(answer.headers), body, elapsed)
+
+    def _unreachable(self, error: Exception) -> TargetUnreachable:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                why = f"{self.base_url} shows a certificate that does not hold: {cause.verify_message}."
+                return TargetUnreachable(why, hint="Give the service one of an authority that is trusted; it is always checked.")
+            cause = cause.__cause__ or cause.__context__
+        return TargetUnreachable(f"{self.base_url} cannot be reached ({type(error).__name__}).", hint="Check base_url.")
 
     def _sent(self, request: httpx.Request) -> httpx.Response:
         """Send a request, a reading one again where the server closed a kept connection at that moment (RFC 9110, 9.2.2)."""

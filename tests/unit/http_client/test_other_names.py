@@ -5,16 +5,22 @@ import ssl
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+import psutil
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from capliquify_ops.configuration import Target, TargetClass, load_profile
 from capliquify_ops.http_client import Client, Wire
 from capliquify_ops.http_client import client as client_module
 from capliquify_ops.http_client import wire as wire_module
 from capliquify_ops.http_client.client import other_name
+from capliquify_ops.load import Caller, Plan, reads, run_load
+from capliquify_ops.model.errors import TargetUnreachable
+from capliquify_ops.model.secret import Secret
 
 NAMES = ("a.app.example.com", "b.app.example.com")
 
@@ -94,6 +100,21 @@ def test_the_name_of_a_wire(server):
         wire.send()
         assert wire.answer().status == 200
     assert server.seen == [(NAMES[1], NAMES[1])]
+
+
+def test_a_certificate_that_nobody_signed_is_told_from_a_service_that_is_down(server, monkeypatch):
+    """What is wrong with it, in one sentence; nothing was asked over it, and no generator of a load was started."""
+    strange = ssl.create_default_context()
+    monkeypatch.setattr(client_module, "trusted", lambda: strange)
+    with Client(server.url) as client, pytest.raises(TargetUnreachable, match="does not hold: self-signed certificate"):
+        client.request("GET", "/")
+    caller = Caller(Secret("token"), {}, "sku-a-")
+    plan = Plan(server.url, 10, 1, (caller,), reads("/"), connections=4)
+    target = Target("here", TargetClass.LOOPBACK, load_profile("capliquify", Path()), base_url=server.url)
+    with pytest.raises(TargetUnreachable, match="does not hold: self-signed certificate"):
+        run_load(plan, target=target)
+    assert server.seen == []
+    assert not [each for each in psutil.Process().children() if "capliquify_ops.load.worker" in each.cmdline()]
 
 
 @pytest.mark.parametrize(
