@@ -14,13 +14,13 @@ from capliquify_ops.cli.load_approved import comparison_document
 from capliquify_ops.cli.options import AsJson, ConfigFile, EvidenceDir, TargetName, settings_of, target_of
 from capliquify_ops.cli.output import document, line, note
 from capliquify_ops.cli.progress import Steps
-from capliquify_ops.cli.run_files import require_writable, write_run
+from capliquify_ops.cli.run_files import capacity_document, require_writable, write_capacity, write_run
 from capliquify_ops.configuration import Limits, Target
 from capliquify_ops.configuration.system import SystemClock, new_run
 from capliquify_ops.identity_providers import token_source
 from capliquify_ops.load import Crew, LoadRun, Plan, Progress, api_load, mixed_load, run_load
 from capliquify_ops.load.approved import against_approved
-from capliquify_ops.load.capacity_search import Capacity, Step, search
+from capliquify_ops.load.capacity_search import Step, search
 from capliquify_ops.load.comparison import Comparison
 from capliquify_ops.load.plan import require_amounts
 from capliquify_ops.load.traffic import FEW, MANY, Traffic, make_traffic
@@ -95,12 +95,15 @@ def capacity(
     most: Annotated[float, typer.Option("--to", help="The highest rate to try.")] = 2000.0,
     seconds: Annotated[float, typer.Option(help="How long each rate is driven.")] = 20.0,
     workers: Workers = 1,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write capacity.json and capacity.svg there.")] = None,
     json: AsJson = False,
 ) -> None:
     """Raise the rate until a limit breaks; say the highest that held every limit, the knee, and what was met first."""
     chosen, limits = target_of(config, target, observing=False), settings_of(config).limits
     require_amounts(start, seconds)
     crew = Crew(workers, max(1, workers))
+    if out:
+        require_writable(out)
     with _traffic(chosen, FEW) as traffic:
 
         def drive(step: Plan) -> LoadRun:
@@ -108,8 +111,10 @@ def capacity(
 
         plan = traffic.api_plan(start, seconds, crew.size)
         found = search(plan, drive, limits, start=start, most=most, told=_untold if json else _tell)
+        if out:
+            write_capacity(out, found, limits)
         if json:
-            document({"capacity": _capacity_document(found)})
+            document({"capacity": capacity_document(found)})
             return
         line(f"highest rate that held: {found.highest:g} requests/s; knee: {found.knee or 'none seen'}")
         line(found.ended_by)
@@ -183,11 +188,3 @@ def _print(found: Finding, compared: Comparison | None, *, json: bool) -> None:
         line(f"  {name:<34} {number(value) if isinstance(value, int | float) else value}")
     if compared:
         line(compared.sentence)
-
-
-def _capacity_document(found: Capacity) -> Mapping[str, object]:
-    steps = [
-        {name: getattr(each, name) for name in ("rate", "held", "broke", "why", "limited_by")} | {"measured": dict(each.figures)}
-        for each in found.steps
-    ]
-    return {"highest_per_s": found.highest, "knee_per_s": found.knee, "ended_by": found.ended_by, "steps": steps}

@@ -86,6 +86,28 @@ def grid_y(tall: Scale) -> Iterator[str]:
         yield f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{escape(_short(value))}</text>'
 
 
+def grid_log(tall: Scale) -> Iterator[str]:
+    """Yield the lines across of a logarithmic axis, with their values."""
+    for value in values_x(tall):
+        y = tall(value)
+        yield (
+            f'<line class="grid" x1="{LEFT}" y1="{y:.1f}" x2="{RIGHT}" y2="{y:.1f}" stroke="currentColor" stroke-opacity="0.15"/>'
+        )
+        yield f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{escape(number(value))}</text>'
+
+
+def limit_across(tall: Scale, limit_ms: float | None) -> Iterator[str]:
+    """Yield the level line of a limit, and its name; nothing where there is none."""
+    if limit_ms is None:
+        return
+    y = tall(limit_ms)
+    yield (
+        f'<line class="limit" x1="{LEFT}" y1="{y:.1f}" x2="{RIGHT}" y2="{y:.1f}" stroke="currentColor" '
+        'stroke-width="1.5" stroke-dasharray="6 3"/>'
+    )
+    yield f'<text class="limit" x="{RIGHT}" y="{y - 4:.1f}" text-anchor="end">limit {escape(number(limit_ms))} ms</text>'
+
+
 def ticks_x(values: list[float], scale: Scale) -> Iterator[str]:
     """Yield the values below the chart."""
     for value in values:

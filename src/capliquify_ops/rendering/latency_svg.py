@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from html import escape
 
 from capliquify_ops.rendering.chart_parts import (
     BOTTOM,
@@ -13,11 +12,12 @@ from capliquify_ops.rendering.chart_parts import (
     axis_title,
     element,
     empty,
+    grid_log,
     legend,
+    limit_across,
     polyline,
     round_values,
     ticks_x,
-    values_x,
 )
 from capliquify_ops.rendering.words import number
 
@@ -48,7 +48,7 @@ def percentiles(rows: Sequence[Percentile], ident: str, limit_ms: float | None =
     inside = [(share, max(ms, 0.01)) for share, ms in rows if share < 1]
     across = Scale(1.0, max(10.0, *(1 / (1 - share) for share, _ in inside)), LEFT, RIGHT, log=True)
     tall = _tall([ms for _, ms in inside], limit_ms)
-    body = [*_grid_log(tall), *_percent_ticks(across), *_across_limit(tall, limit_ms)]
+    body = [*grid_log(tall), *_percent_ticks(across), *limit_across(tall, limit_ms)]
     body.append(polyline("latency", [(across(1 / (1 - share)), tall(ms)) for share, ms in inside]))
     body.append(axis_title("percentile, logarithmic; latency in ms"))
     return element(ident, "Latency over percentiles", percentiles_sentence(rows), body)
@@ -72,7 +72,7 @@ def over_time(rows: Sequence[SecondLatency], ident: str, limit_ms: float | None 
     shown = _thinned(rows)
     across = Scale(rows[0][0], max(rows[-1][0], rows[0][0] + 1), LEFT, RIGHT)
     tall = _tall([max(value, 0.01) for row in shown for value in row[1:]], limit_ms)
-    body = [*_grid_log(tall), *ticks_x(round_values(across.low, across.high), across), *_across_limit(tall, limit_ms)]
+    body = [*grid_log(tall), *ticks_x(round_values(across.low, across.high), across), *limit_across(tall, limit_ms)]
     for name, column in _LINES:
         body.append(polyline(name, [(across(row[0]), tall(max(row[column], 0.01))) for row in shown]))
     body += [*legend([name for name, _ in _LINES]), axis_title("seconds since the start; latency in ms, logarithmic")]
@@ -84,30 +84,10 @@ def _tall(values: Sequence[float], limit_ms: float | None) -> Scale:
     return Scale(min(marks) / 1.3, max(marks) * 1.3, BOTTOM, TOP, log=True)
 
 
-def _grid_log(tall: Scale) -> Iterator[str]:
-    for value in values_x(tall):
-        y = tall(value)
-        yield (
-            f'<line class="grid" x1="{LEFT}" y1="{y:.1f}" x2="{RIGHT}" y2="{y:.1f}" stroke="currentColor" stroke-opacity="0.15"/>'
-        )
-        yield f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{escape(number(value))}</text>'
-
-
 def _percent_ticks(across: Scale) -> Iterator[str]:
     for share, label in _LABELS.items():
         if 1 / (1 - share) <= across.high * 1.001:
             yield f'<text class="tick" x="{across(1 / (1 - share)):.1f}" y="{BOTTOM + 17}" text-anchor="middle">{label}</text>'
-
-
-def _across_limit(tall: Scale, limit_ms: float | None) -> Iterator[str]:
-    if limit_ms is None:
-        return
-    y = tall(limit_ms)
-    yield (
-        f'<line class="limit" x1="{LEFT}" y1="{y:.1f}" x2="{RIGHT}" y2="{y:.1f}" stroke="currentColor" '
-        'stroke-width="1.5" stroke-dasharray="6 3"/>'
-    )
-    yield f'<text class="limit" x="{RIGHT}" y="{y - 4:.1f}" text-anchor="end">limit {escape(number(limit_ms))} ms</text>'
 
 
 def _thinned(rows: Sequence[SecondLatency]) -> list[SecondLatency]:

@@ -59,10 +59,12 @@ def test_a_mixed_run_by_two_workers(load):
 
 
 @pytest.mark.whole
-def test_capacity_says_how_far_it_got(load):
+def test_capacity_says_how_far_it_got(load, tmp_path):
     """Each rate with what it gave, and the highest that held."""
-    said = load("capacity", "--from", "20", "--to", "30", "--seconds", "2", "--json")
+    said = load("capacity", "--from", "20", "--to", "30", "--seconds", "2", "--out", str(tmp_path), "--json")
     found = json.loads(said.stdout)["capacity"]
+    assert json.loads((tmp_path / "capacity.json").read_text()) == found
+    assert "Latency over the rate" in (tmp_path / "capacity.svg").read_text()
     assert [step["rate"] for step in found["steps"]] == [20, 26, 30]
     assert found["highest_per_s"] in {0, 20, 26, 30}
     assert found["ended_by"]
