@@ -8,7 +8,7 @@ SIZE ?= full
 # Programs are started hundreds of times: where nothing may be kept, each start would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: readiness test lint format bench proof-lifecycle proof-integrity proof-diagnostics proof-isolation lock system clean help
+.PHONY: readiness test lint format bench proof-lifecycle proof-integrity proof-diagnostics proof-isolation proof-load lock system clean help
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -66,6 +66,10 @@ proof-isolation: $(READY) system ## every fault, defect and twin against the sec
 	@$(BIN)/python tests/reference/isolation/proof.py
 	@$(BIN)/python -m pytest tests/unit/isolation tests/reference/flask_service tests/reference/service -m whole --whole --quiet
 	@$(BIN)/python tests/proof/isolation_mutants.py --state .proof/isolation-mutants.jsonl
+
+proof-load: $(READY) ## ten minutes of load, the generator alone, how far the service goes; resumable, writes docs/reference/proof-load.md
+	@$(BIN)/python -m pytest tests/unit/load tests/reference/load -m whole --whole --quiet
+	@$(BIN)/python tests/proof/load.py
 
 lock: ## renew requirements.lock from pyproject.toml
 	@$(PYTHON) -m venv .venv-lock

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from capliquify_ops.reference.service import round_trip
 from capliquify_ops.reference.service.metrics import Series
 from capliquify_ops.reference.service.round_trip import RoundTrips, numbered
 from capliquify_ops.reference.service.store import Store
@@ -71,6 +72,30 @@ def test_each_request_reads_its_own_tenant(running: Running, opened) -> None:
             assert (await left(store))[0] in {"pg_temp ", '"$user", public '}
 
     opened(scenario)
+
+
+@pytest.mark.parametrize("opened", ["prepared"], indirect=True)
+def test_plans_of_their_own_are_few_and_change_no_answer(running: Running, opened, monkeypatch) -> None:
+    """As many statements are prepared on a connection as there is room for, and one more for all the others."""
+    monkeypatch.setattr(round_trip, "MOST_PREPARED", 3)
+    tenants = [running.tenant() for _ in range(5)]
+
+    async def scenario(store: Store) -> list[tuple[str]]:
+        for each in (*tenants, *tenants):
+            assert (await store.read("s", each.organization, "nobody", (SCHEMA, {}))).shown() == f"{{{each.schema}}}0"
+        async with store._pool.connection() as connection:
+            names = "SELECT name FROM pg_prepared_statements WHERE name LIKE 'read%' ORDER BY 1"
+            return await (await connection.execute(names)).fetchall()
+
+    names = [name for (name,) in opened(scenario)]
+    own = [name for name in names if name.startswith(f"{SCHEMA.name.decode()}_")]
+    assert (len(names), len(own)) == (4, 2)
+
+
+def test_a_name_however_long_is_no_longer_than_the_server_takes() -> None:
+    """The server would cut it off, and take two for one."""
+    assert len(SCHEMA.planned_for("org_" + "x" * 300).own_name) == 38
+    assert SCHEMA.planned_for("a").own_name != SCHEMA.planned_for("b").own_name
 
 
 def test_without_a_statement_only_who_asks_is_read(tenant: Tenant, opened) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import LiteralString
 from weakref import WeakKeyDictionary
 
@@ -17,6 +17,8 @@ from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.rows import TupleRow
 
+MOST_PREPARED = 64
+"""On a connection. The server keeps a plan of some ten kilobytes for each; after so many, all tenants share one for each read."""
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
 
@@ -27,6 +29,14 @@ class Statement:
     name: bytes
     text: bytes
     parameters: tuple[str, ...]
+    own_name: bytes = b""
+
+    def planned_for(self, whom: str) -> "Statement":
+        """Return the statement with a plan of its own for everybody who is called so, while there is room for plans.
+
+        A plan holds for one search_path; whoever comes with another one makes the server plan anew, whatever the name says.
+        """
+        return replace(self, own_name=self.name + b"_" + hashlib.blake2b(whom.encode(), digest_size=8).hexdigest().encode())
 
     def values(self, given: Mapping[str, object]) -> list[bytes | None]:
         """Return each parameter as text. Raises DataError for a NUL, at which libpq would end the text."""
@@ -93,10 +103,12 @@ class RoundTrips:
             if not self._prepares:
                 pgconn.send_query_params(statement.text, values)
             else:
-                if statement.name not in prepared:
-                    pgconn.send_prepare(statement.name, statement.text)
-                    yield statement.name
-                pgconn.send_query_prepared(statement.name, values)
+                is_own = statement.own_name in prepared or len(prepared) < MOST_PREPARED
+                name = (is_own and statement.own_name) or statement.name
+                if name not in prepared:
+                    pgconn.send_prepare(name, statement.text)
+                    yield name
+                pgconn.send_query_prepared(name, values)
             yield b""
 
 

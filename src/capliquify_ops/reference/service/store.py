@@ -151,6 +151,7 @@ class Store:
     async def read(self, session: str, organization: str, user: str, read: Read | None) -> Reading:
         """What the database says about the request, and with it what the statement reads in the schema of the tenant."""
         asked = {"session": session, "organization": organization, "user": user, "behind": self._behind()}
+        read = read and (read[0].planned_for(organization), read[1])
         return await self._once_more(partial(self._read, asked, read))
 
     async def is_alive(self) -> bool:

@@ -1,0 +1,278 @@
+"""make proof-load: what the generator costs, what the reference service sustains for ten minutes, and how far it goes.
+
+    python tests/proof/load.py [--state FILE] [--only PART] [--seconds N]
+
+Each part stands in the state file as it ended, and its raw data beside that; a change of the library's load package or of the
+reference service begins anew. `--seconds` shortens the two parts of ten minutes, for a look: then no page is written.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from perf.claims import machine  # noqa: E402 -- `perf` is no package of the environment
+
+from capliquify_ops.configuration import Target, TargetClass, load_limits, load_profile  # noqa: E402
+from capliquify_ops.load import Caller, Crew, LoadRun, Plan, Progress, raw_document, reads, run_load  # noqa: E402
+from capliquify_ops.load.figures import figures  # noqa: E402
+from capliquify_ops.load.raw import parse_document  # noqa: E402
+from capliquify_ops.model.secret import Secret  # noqa: E402
+from capliquify_ops.pytest_plugin.embedded import WORKERS  # noqa: E402
+from capliquify_ops.reference import stack  # noqa: E402
+from capliquify_ops.rendering.latency_svg import over_time, percentiles  # noqa: E402
+from capliquify_ops.rendering.svg import throughput  # noqa: E402
+from capliquify_ops.signoff.report.charts import load_run  # noqa: E402
+
+PAGE = ROOT / "docs" / "reference" / "proof-load.md"
+IMAGES = ROOT / "docs" / "images"
+STATE = ROOT / ".proof" / "load.json"
+COMMAND = Path(sys.executable).with_name("capliquify-ops")
+SOURCES = ("load", "reference")
+LONG_S, EACH_S = 600.0, 20.0
+RATE, ALONE_RATE = 500, 1_000
+LOOK_S = 5.0
+Row = dict[str, Any]
+
+
+def main() -> int:
+    """Run what is not done yet and write the page."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--state", type=Path, default=STATE)
+    options.add_argument("--only", choices=tuple(PARTS))
+    options.add_argument("--seconds", type=float, default=LONG_S)
+    given = options.parse_args()
+    state = _state(given.state)
+    for name, part in PARTS.items():
+        if name not in state["parts"] and given.only in (None, name):
+            row = _at(part(given.state.parent / f"load-{name}", given.seconds))
+            print(name, json.dumps(row)[:400], flush=True)
+            state["parts"][name] = row
+            if given.seconds == LONG_S:
+                given.state.write_text(json.dumps(state, indent=1), encoding="utf-8")
+    if given.seconds == LONG_S and state["parts"].keys() == PARTS.keys():
+        write_page(state["parts"], given.state.parent)
+    return 0
+
+
+def _state(path: Path) -> Row:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sources = [each for name in SOURCES for each in sorted((ROOT / "src/capliquify_ops" / name).rglob("*.py"))]
+    digest = hashlib.sha256(b"".join(each.read_bytes() for each in sources)).hexdigest()
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return known if known.get("digest") == digest else {"digest": digest, "parts": {}}
+
+
+def _at(row: Row) -> Row:
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return row | {"commit": commit.stdout.strip(), "ended": f"{datetime.now(UTC):%Y-%m-%d %H:%M}"}
+
+
+def service(folder: Path, seconds: float) -> Row:
+    """The load box's own rate, for as long as a deployment is asked for."""
+    with stack.start(workers=WORKERS) as running:
+        return _command(running, "run", "--rate", str(RATE), "--seconds", str(seconds), "--out", str(folder))
+
+
+def capacity(folder: Path, seconds: float) -> Row:
+    """How far the same service goes."""
+    each = min(EACH_S, seconds)
+    with stack.start(workers=WORKERS) as running:
+        return _command(running, "capacity", "--from", "300", "--to", "2000", "--seconds", str(each), "--out", str(folder))
+
+
+def generator(folder: Path, seconds: float) -> Row:
+    """One generator against an endpoint that answers at once, and its memory meanwhile."""
+    memory: list[int] = []
+    with endpoint() as base_url, _looked_at(memory):
+        run = _driven(base_url, ALONE_RATE, seconds, Crew())
+    _keep(folder, run)
+    return _told(run) | {"memory_bytes": memory}
+
+
+def crew(folder: Path, seconds: float) -> Row:
+    """The same arrivals by one generator and by two."""
+    found = {}
+    with endpoint() as base_url:
+        for name, members in (("one", Crew()), ("two", Crew(2, 2))):
+            run = _driven(base_url, ALONE_RATE, min(60.0, seconds), members)
+            _keep(folder / name, run)
+            found[name] = _told(run)
+    return found
+
+
+PARTS: dict[str, Callable[[Path, float], Row]] = {
+    "generator": generator,
+    "crew": crew,
+    "service": service,
+    "capacity": capacity,
+}
+
+
+def _command(running: stack.Stack, *words: str) -> Row:
+    command = [COMMAND, "load", *words, "--config", str(running.config), "--target", "running", "--json"]
+    before = os.getloadavg()[0]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if not done.stdout.startswith("{"):
+        sys.exit(done.stdout + done.stderr)
+    return json.loads(done.stdout) | {"load_before": before}
+
+
+@contextmanager
+def endpoint() -> Iterator[str]:
+    """The trivial endpoint of the benchmarks, in a process of its own."""
+    command = [sys.executable, ROOT / "perf/endpoint.py"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        process.stdin.close()
+
+
+def _driven(base_url: str, rate: float, seconds: float, members: Crew) -> LoadRun:
+    caller = Caller(Secret("token"), {"X-Organization-ID": "org_a"}, "sku-a-")
+    plan = Plan(base_url, rate, seconds, (caller,), reads("/api/products"), warmup_s=2.0, connections=200)
+    profile = load_profile("capliquify", Path())
+
+    def show(progress: Progress) -> None:
+        if progress.answered % (60 * rate) < rate:
+            print(f"{progress.answered:,} of {progress.of:,}", flush=True)
+
+    target = Target("endpoint", TargetClass.LOOPBACK, profile, base_url=base_url)
+    return run_load(plan, target=target, crew=members, progress=show)
+
+
+@contextmanager
+def _looked_at(memory: list[int]) -> Iterator[None]:
+    """The resident memory of the generator, every few seconds."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(LOOK_S):
+            found = [each for each in psutil.Process().children() if "capliquify_ops.load.worker" in " ".join(each.cmdline())]
+            memory.extend(each.memory_info().rss for each in found)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _keep(folder: Path, run: LoadRun) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "raw.json").write_bytes(raw_document(run, load_limits()["load_p95_ms"]))
+
+
+def _told(run: LoadRun) -> Row:
+    return {"measured": dict(figures(run)), "ended_early": run.cut.why if run.cut else ""}
+
+
+def write_page(parts: Row, folder: Path) -> None:
+    """Write the page and its pictures, from the state and the raw data alone."""
+    raw = (folder / "load-service/raw.json").read_bytes()
+    kept = load_run(raw)
+    assert kept is not None
+    assert dict(figures(parse_document(raw))).items() <= parts["service"]["measured"].items()
+    limit = kept.series.limit_ms
+    pictures = {
+        "load-percentiles": percentiles(kept.percentiles, "percentiles", limit),
+        "load-over-time": over_time(kept.per_second, "time", limit),
+        "load-throughput": throughput(kept.series, "throughput"),
+        "load-capacity": (folder / "load-capacity/capacity.svg").read_text(encoding="utf-8").rstrip("\n"),
+    }
+    for name, picture in pictures.items():
+        (IMAGES / f"{name}.svg").write_text(picture + "\n", encoding="utf-8")
+    PAGE.write_text("\n".join(_lines(parts)) + "\n", encoding="utf-8")
+    print(f"wrote {PAGE}")
+
+
+def _lines(parts: Row) -> Iterator[str]:
+    told = parts["service"]["measured"]
+    yield from ("# What was driven, and what it took", "")
+    yield "`make proof-load`: generator, service and PostgreSQL on one machine, nothing else running. Every figure is computed from samples that"
+    yield "the run kept; latency counts from when a request was due."
+    yield ""
+    yield from (f"- {each}" for each in machine())
+    yield from (f"- {name}: commit {row['commit']}, ended {row['ended']} UTC" for name, row in parts.items())
+    yield from ("", f"## The reference service at {RATE} requests/s for {told['seconds'] / 60:g} minutes", "")
+    yield f"{parts['service']['outcome']}: {parts['service']['why']}"
+    yield from _table(told, _SERVICE)
+    yield from ("", "![Latency over percentiles](../images/load-percentiles.svg)", "")
+    yield from ("![Latency over time](../images/load-over-time.svg)", "", "![Requests per second](../images/load-throughput.svg)")
+    yield from _capacity(parts["capacity"]["capacity"])
+    alone = parts["generator"]["measured"]
+    yield from ("", f"## The generator alone at {ALONE_RATE:,} requests/s for {alone['seconds'] / 60:g} minutes", "")
+    yield "Against an endpoint that answers at once, in a process of its own (`perf/endpoint.py`)."
+    yield from _table(alone, _GENERATOR)
+    memory = [each / 2**20 for each in parts["generator"]["memory_bytes"]]
+    quarter = max(1, len(memory) // 4)
+    yield f"| resident memory: first, a quarter in, last, MB | {memory[0]:.1f}, {memory[quarter]:.1f}, {memory[-1]:.1f} |"
+    yield from (
+        "",
+        "## One generator and two",
+        "",
+        "The same arrivals, by one process and by two; their samples are merged, not averaged.",
+        "",
+    )
+    yield from ("| figure | one | two |", "|---|---:|---:|")
+    for name, key in _BOTH:
+        yield f"| {name} | {parts['crew']['one']['measured'][key]:g} | {parts['crew']['two']['measured'][key]:g} |"
+
+
+_LATENCIES = (("p50, ms", "p50_ms"), ("p95, ms", "p95_ms"), ("p99, ms", "p99_ms"))
+_SERVICE = (
+    ("requests", "requests"),
+    ("failed", "failed"),
+    *_LATENCIES,
+    ("least share of a second's arrivals rightly answered within 1 s", "least_in_time_ratio"),
+    ("tenants served", "tenants_served"),
+    ("generator: share of one core", "generator_cpu_ratio"),
+    ("generator: requests sent late by so many ms (p99)", "slip_p99_ms"),
+    ("machine: share idle", "machine_idle_ratio"),
+)
+_GENERATOR = (
+    ("requests", "requests"),
+    ("failed", "failed"),
+    *_LATENCIES,
+    ("share of one core", "generator_cpu_ratio"),
+    ("requests sent late by so many ms (p99)", "slip_p99_ms"),
+    ("event loop late by so many ms (p99)", "loop_lag_p99_ms"),
+)
+_BOTH = (("requests", "requests"), ("failed", "failed"), *_LATENCIES, ("late by so many ms (p99)", "slip_p99_ms"))
+
+
+def _table(told: Row, rows: tuple[tuple[str, str], ...]) -> Iterator[str]:
+    yield from ("", "| figure | measured |", "|---|---:|")
+    yield from (
+        f"| {name} | {told[key]:,g} |" if isinstance(told[key], int) else f"| {name} | {told[key]:.4g} |" for name, key in rows
+    )
+
+
+def _capacity(found: Row) -> Iterator[str]:
+    yield from ("", "## How far it goes", "")
+    yield f"Highest rate that held every limit of the load box: **{found['highest_per_s']:g} requests/s**. {found['ended_by']}"
+    yield from ("", "![Latency over the rate](../images/load-capacity.svg)", "")
+    yield from ("| requests/s | p50, ms | p95, ms | p99, ms | |", "|---:|---:|---:|---:|---|")
+    for step in found["steps"]:
+        marks = " | ".join(f"{step['measured'].get(key, 0):g}" for _, key in _LATENCIES)
+        yield f"| {step['rate']:g} | {marks} | {'held' if step['held'] else step['why']} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
