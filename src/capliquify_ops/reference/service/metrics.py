@@ -45,7 +45,10 @@ BUCKETS_S = (
 HELP = {
     "http_requests_total": ("counter", "Requests answered, by method, route template and status."),
     "http_request_duration_seconds": ("histogram", "Time from the request's head to the response's end."),
-    "middleware_latency_seconds": ("histogram", "Time spent in each step before the route's own work; what a read reads comes with its tenant_resolution."),
+    "middleware_latency_seconds": (
+        "histogram",
+        "Time spent in each step before the route's own work; what a read reads comes with its tenant_resolution.",
+    ),
     "database_query_duration_seconds": ("histogram", "Time a worker waited for the database, by kind of query."),
     "database_connections_active": ("gauge", "Pool connections in use."),
     "database_connections_idle": ("gauge", "Pool connections free."),
