@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from importlib.metadata import version
 from pathlib import Path
 
+from capliquify_ops.isolation import families
+
 OF, AT_LEAST, CLEAN_AT_LEAST = 20, 19, 300
 OUTCOMES = ("killed", "survived", "not reached", "broken")
 CLEAN = ("healthy", "inconclusive", "not_applicable", "error", "failing")
@@ -49,9 +51,16 @@ def shortfalls(table, parts):
     for row in parts["pair"]:
         if row["outcome"] != "killed":
             yield f"{row['of']} ({row['shape']}, {row['order']}): {row['outcome']}"
+    left_out = _left_out(table)
     for row in parts["audit"]:
-        if (row["of"] == "correct") == bool(row["seen"]):
+        if (row["of"] == "correct") == bool(row["seen"]) and (row["check"], row["of"]) not in left_out:
             yield f"the {row['check']} audit of {row['of']} ({row['shape']}) saw {', '.join(row['seen']) or 'nothing'}"
+
+
+def _left_out(table):
+    """The quick audits of defects whose check is one of the full audit."""
+    full = {family.check for family in families() if not family.is_quick}
+    return {("quick", mutant["number"]) for mutant in table["mutants"] if mutant["check"] in full}
 
 
 def _score(short):
@@ -135,11 +144,13 @@ def _pairs(rows):
 
 def _audits(table, rows):
     """What whole audits see."""
+    left_out = _left_out(table)
     names, lines = {mutant["number"]: f"{mutant['number']} `{mutant['switch']}`" for mutant in table["mutants"]}, []
     for row in rows:
         seen, rest = (", ".join(f"`{check}`" for check in row[kind]) for kind in ("seen", "open"))
         named = f"{names.get(row['of'], row['of'])} | {row['check']} | {row['shape']}"
-        lines.append(f"| {named} | {seen or 'nothing'} | {rest} | {row['seconds']:.0f} |")
+        nothing = "nothing: its check is left to the full audit" if (row["check"], row["of"]) in left_out else "nothing"
+        lines.append(f"| {named} | {seen or nothing} | {rest} | {row['seconds']:.0f} |")
     what = "`capliquify-ops security --depth quick` or `full`, and `fleet check` with the tenants of an audit; the seconds are the audit's."
     head = "| service | depth | shape | seen by | could not tell, or not applicable | s |\n|---|---|---|---|---|---:|"
     return _lines("## Whole audits", what, head, *lines)

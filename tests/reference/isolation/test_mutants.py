@@ -229,6 +229,16 @@ def test_audits_that_fall_short(proof, pretended, as_it_should_be, tmp_path, of,
     assert said in page
 
 
+def test_a_quick_audit_leaves_some_defects_to_the_full_one(proof, pretended, as_it_should_be, tmp_path):
+    """Where the check that is meant for a defect is none of a quick audit, to see nothing falls short of nothing, and is said."""
+    pretended(as_it_should_be)
+    code, page = page_of(
+        proof, tmp_path, lambda row: row | ({"seen": {}} if (row["part"], row["of"]) == ("audit", "M10") else {})
+    )
+    assert code == 0
+    assert "| M10 `SUSPEND_CACHED` | quick | one worker, a pool | nothing: its check is left to the full audit |" in page
+
+
 @pytest.mark.usefixtures("token_maker")
 def test_a_sample(proof, tmp_path):
     """A few runs by a fixed seed: each defect is killed by the check meant for it, on the twin nothing is said."""
