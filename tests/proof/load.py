@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,10 @@ PAGE = ROOT / "docs" / "reference" / "proof-load.md"
 IMAGES = ROOT / "docs" / "images"
 STATE = ROOT / ".proof" / "load.json"
 COMMAND = Path(sys.executable).with_name("capliquify-ops")
-SOURCES = ("load", "reference")
+_DRIVING = ("generator", "worker", "master", "meter", "plan", "process", "run", "samples", "answers")
+GENERATOR = [ROOT / "src/capliquify_ops/load" / f"{name}.py" for name in _DRIVING]
+"""What the parts without a service depend on; the others on the whole of the load, the reference service and what it installs."""
+SOURCES = ("load", "reference", "tenants/sql")
 LONG_S, EACH_S = 600.0, 20.0
 RATE, ALONE_RATE = 500, 1_000
 LOOK_S = 5.0
@@ -49,31 +52,43 @@ Row = dict[str, Any]
 
 
 def main() -> int:
-    """Run what is not done yet and write the page."""
+    """Drive what is not done yet and write the page; 1 when something was missed, or could not be told."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--state", type=Path, default=STATE)
     options.add_argument("--only", choices=tuple(PARTS))
     options.add_argument("--seconds", type=float, default=LONG_S)
     given = options.parse_args()
-    state = _state(given.state)
+    given.state.parent.mkdir(parents=True, exist_ok=True)
+    known = json.loads(given.state.read_text(encoding="utf-8")) if given.state.exists() else {}
+    state = {name: row for name, row in known.items() if row["digest"] == digest(name)}
     for name, part in PARTS.items():
-        if name not in state["parts"] and given.only in (None, name):
-            row = _at(part(given.state.parent / f"load-{name}", given.seconds))
+        if name not in state and given.only in (None, name):
+            row = part(given.state.parent / f"load-{name}", given.seconds)
             print(name, json.dumps(row)[:400], flush=True)
-            state["parts"][name] = row
+            if untold := _untold(row):
+                print(f"{name}: {untold}", flush=True)
+                return 1
+            state[name] = _at(row) | {"digest": digest(name)}
             if given.seconds == LONG_S:
                 given.state.write_text(json.dumps(state, indent=1), encoding="utf-8")
-    if given.seconds == LONG_S and state["parts"].keys() == PARTS.keys():
-        write_page(state["parts"], given.state.parent)
-    return 0
+    if given.seconds == LONG_S and state.keys() == PARTS.keys():
+        write_page(state, given.state.parent)
+    return 1 if any(row.get("outcome") == "failing" for row in state.values()) else 0
 
 
-def _state(path: Path) -> Row:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sources = [each for name in SOURCES for each in sorted((ROOT / "src/capliquify_ops" / name).rglob("*.py"))]
-    digest = hashlib.sha256(b"".join(each.read_bytes() for each in sources)).hexdigest()
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return known if known.get("digest") == digest else {"digest": digest, "parts": {}}
+def digest(name: str) -> str:
+    """Of what a part depends on."""
+    library = ROOT / "src/capliquify_ops"
+    whole = [each for source in SOURCES for each in sorted((library / source).rglob("*")) if each.suffix in {".py", ".sql"}]
+    files = GENERATOR if name in ("generator", "crew") else whole
+    return hashlib.sha256(b"".join(each.read_bytes() for each in files)).hexdigest()
+
+
+def _untold(row: Row) -> str:
+    """Why a part says nothing and has to be driven again, empty where it does say something."""
+    if row.get("outcome") == "inconclusive":
+        return str(row["why"])
+    return "; ".join(each["ended_early"] for each in (row, *row.values()) if isinstance(each, dict) and each.get("ended_early"))
 
 
 def _at(row: Row) -> Row:
@@ -162,8 +177,9 @@ def _looked_at(memory: list[int]) -> Iterator[None]:
 
     def look() -> None:
         while not over.wait(LOOK_S):
-            found = [each for each in psutil.Process().children() if "capliquify_ops.load.worker" in " ".join(each.cmdline())]
-            memory.extend(each.memory_info().rss for each in found)
+            for each in psutil.Process().children():
+                with suppress(psutil.Error):
+                    memory.extend([each.memory_info().rss] if "capliquify_ops.load.worker" in each.cmdline() else [])
 
     thread = threading.Thread(target=look)
     thread.start()

@@ -14,14 +14,14 @@ from capliquify_ops.cli.load_approved import comparison_document
 from capliquify_ops.cli.options import AsJson, ConfigFile, EvidenceDir, TargetName, settings_of, target_of
 from capliquify_ops.cli.output import document, line, note
 from capliquify_ops.cli.progress import Steps
-from capliquify_ops.cli.run_files import capacity_document, require_writable, write_capacity, write_run
+from capliquify_ops.cli.run_files import capacity_document, require_histograms, require_writable, write_capacity, write_run
 from capliquify_ops.configuration import Limits, Target
 from capliquify_ops.configuration.system import SystemClock, new_run
 from capliquify_ops.identity_providers import token_source
 from capliquify_ops.load import Crew, LoadRun, Plan, Progress, api_load, mixed_load, run_load
-from capliquify_ops.load.approved import against_approved
+from capliquify_ops.load.approved import approved_run
 from capliquify_ops.load.capacity_search import Step, search
-from capliquify_ops.load.comparison import Comparison
+from capliquify_ops.load.comparison import Comparison, compare
 from capliquify_ops.load.plan import require_amounts
 from capliquify_ops.load.traffic import FEW, MANY, Traffic, make_traffic
 from capliquify_ops.model.decision import ExitCode
@@ -76,12 +76,14 @@ def run(
     require_amounts(rate, seconds)
     crew = Crew(workers, max(workers, expect_workers), bind, port, wait)
     if out:
+        require_histograms()
         require_writable(out)
+    approved = approved_run(settings.evidence_dir, chosen.kind, is_mixed=scenario is Scenario.MIXED)
     with _traffic(chosen, MANY if scenario is Scenario.MIXED else FEW) as traffic:
         plan = _plan(scenario, traffic, rate, seconds, crew)
         result = _driven(plan, chosen, crew, quiet=json)
         found = _judged(scenario, result, limits)
-        compared = against_approved(settings.evidence_dir, chosen.kind, result)
+        compared = compare(approved, result) if approved else None
         _print(found, compared, json=json)  # here, so that a removal that fails takes nothing away
         if out:
             write_run(out, result, limits)
@@ -111,13 +113,13 @@ def capacity(
 
         plan = traffic.api_plan(start, seconds, crew.size)
         found = search(plan, drive, limits, start=start, most=most, told=_untold if json else _tell)
-        if out:
-            write_capacity(out, found, limits)
         if json:
             document({"capacity": capacity_document(found)})
-            return
-        line(f"highest rate that held: {found.highest:g} requests/s; knee: {found.knee or 'none seen'}")
-        line(found.ended_by)
+        else:
+            line(f"highest rate that held: {found.highest:g} requests/s; knee: {found.knee or 'none seen'}")
+            line(found.ended_by)
+        if out:
+            write_capacity(out, found, limits)
 
 
 def _tell(step: Step) -> None:

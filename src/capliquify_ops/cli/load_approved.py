@@ -1,6 +1,7 @@
 """load approve · compare"""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -8,13 +9,15 @@ import typer
 
 from capliquify_ops.cli.options import AsJson, ConfigFile, EvidenceDir, TargetName, settings_of, target_of
 from capliquify_ops.cli.output import document, line
-from capliquify_ops.load.approved import against_approved
+from capliquify_ops.configuration import TargetClass
+from capliquify_ops.load import LoadRun
 from capliquify_ops.load.approved import approve as keep
+from capliquify_ops.load.approved import approved_run
 from capliquify_ops.load.comparison import Comparison
 from capliquify_ops.load.comparison import compare as compared
 from capliquify_ops.load.raw import parse_document
 from capliquify_ops.model.decision import ExitCode
-from capliquify_ops.model.errors import UsageError
+from capliquify_ops.model.errors import EvidenceDamaged, UsageError
 
 _CODES: Mapping[str, int] = {"better": 0, "same": 0, "worse": 1}
 
@@ -28,9 +31,9 @@ def approve(
 ) -> None:
     """Keep a run as the approved one of the target's class; `load run` compares later ones with it."""
     chosen, content = target_of(config, target, observing=False), _read(raw)
-    folder = settings_of(config, evidence_dir).evidence_dir
-    before = against_approved(folder, chosen.kind, parse_document(content))
-    path = keep(folder, chosen.kind, content)
+    settings = settings_of(config, evidence_dir)
+    before = _before(settings.evidence_dir, chosen.kind, parse_document(content))
+    path = keep(settings.evidence_dir, chosen, content, settings.limits)
     if json:
         document({"approved": str(path), "compared": comparison_document(before) if before else None})
         return
@@ -54,6 +57,14 @@ def compare(
     else:
         line(found.sentence)
     raise typer.Exit(_CODES.get(found.change, int(ExitCode.INCONCLUSIVE)))
+
+
+def _before(folder: Path, of: TargetClass, run: LoadRun) -> Comparison | None:
+    """How it compares with the run that it replaces, where that can be read."""
+    with suppress(EvidenceDamaged):
+        if approved := approved_run(folder, of, is_mixed=run.is_mixed):
+            return compared(approved, run)
+    return None
 
 
 def comparison_document(found: Comparison) -> Mapping[str, object]:

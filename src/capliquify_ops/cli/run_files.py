@@ -14,10 +14,14 @@ from capliquify_ops.model.errors import ConfigurationInvalid, EvidenceUnwritable
 from capliquify_ops.rendering.capacity_svg import Rate, capacity_curve
 
 
-def require_writable(folder: Path) -> None:
-    """Make the folder and try it. Raises EvidenceUnwritable, and ConfigurationInvalid without `hdrhistogram`."""
+def require_histograms() -> None:
+    """Raise ConfigurationInvalid without `hdrhistogram`."""
     if find_spec("hdrh") is None:
         raise ConfigurationInvalid("hdrhistogram is not installed.", hint="Run: pip install 'capliquify-ops[load]'")
+
+
+def require_writable(folder: Path) -> None:
+    """Make the folder and try it. Raises EvidenceUnwritable."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder):

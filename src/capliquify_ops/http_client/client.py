@@ -132,12 +132,11 @@ class Client:
         return Response(method, path, answer.status_code, dict(answer.headers), body, elapsed)
 
     def _unreachable(self, error: Exception) -> TargetUnreachable:
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                why = f"{self.base_url} shows a certificate that does not hold: {cause.verify_message}."
-                return TargetUnreachable(why, hint="Give the service one of an authority that is trusted; it is always checked.")
-            cause = cause.__cause__ or cause.__context__
+        # httpx names httpcore's error as the cause, which names the origin as its context; what went wrong earlier is behind that.
+        origin = error.__cause__.__context__ if error.__cause__ else None
+        if isinstance(origin, ssl.SSLCertVerificationError):
+            why = f"{self.base_url} shows a certificate that does not hold: {origin.verify_message}."
+            return TargetUnreachable(why, hint="Give the service one of an authority that is trusted; it is always checked.")
         return TargetUnreachable(f"{self.base_url} cannot be reached ({type(error).__name__}).", hint="Check base_url.")
 
     def _sent(self, request: httpx.Request) -> httpx.Response:

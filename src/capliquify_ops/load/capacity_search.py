@@ -105,7 +105,7 @@ def _middle(steps: list[Step]) -> float:
 
 def _step(plan: Plan, run: Callable[[Plan], LoadRun], limits: Limits) -> Step:
     try:
-        found = judge(run(plan), _without_amounts(limits, plan))
+        found = judge(run(plan), without_amounts(limits, plan))
     except (TargetUnreachable, IntegrationFailed) as error:
         return Step(plan.rate, held=False, why=error.what, limited_by="the service was gone", broke=True)
     except OpsError as error:
@@ -114,9 +114,10 @@ def _step(plan: Plan, run: Callable[[Plan], LoadRun], limits: Limits) -> Step:
     return Step(plan.rate, held, "" if held else found.why, str(found.measured["limited_by"]), found.measured, broke)
 
 
-def _without_amounts(limits: Limits, plan: Plan) -> Limits:
-    """A step need not be as much load as the claim of the sheet."""
-    amounts = {"load_required_rate": plan.rate, "load_required_seconds": plan.seconds}
+def without_amounts(limits: Limits, load: Plan | LoadRun) -> Limits:
+    """Return the limits without how much load they ask for: this one need not be as much as the claim of the sheet."""
+    rate, seconds = load.rate, load.seconds
+    amounts = {"load_required_rate": rate, "mixed_required_rate": rate, "load_required_seconds": seconds}
     lowered = {key: replace(limits[key], value=value) for key, value in amounts.items()}
     return replace(limits, by_key={**limits.by_key, **lowered})
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from capliquify_ops.reference.service import round_trip
+from capliquify_ops.reference.service import store as store_module
 from capliquify_ops.reference.service.metrics import Series
 from capliquify_ops.reference.service.round_trip import RoundTrips, numbered
 from capliquify_ops.reference.service.store import Store
@@ -48,6 +49,11 @@ def opened(running: Running, tmp_path: Path, request: pytest.FixtureRequest) -> 
     return run
 
 
+def viewer(tenant: Tenant) -> str:
+    """A member of the tenant."""
+    return f"viewer_{tenant.organization}"
+
+
 async def left(store: Store) -> tuple:
     """What the pool's only connection knows between two requests."""
     async with store._pool.connection() as connection:
@@ -67,11 +73,63 @@ def test_each_request_reads_its_own_tenant(running: Running, opened) -> None:
             assert unknown.row.tenant_id is None
             with pytest.raises(psycopg.errors.UndefinedTable):
                 unknown.shown()
-            found = await store.read("s", each.organization, "nobody", (SCHEMA, {}))
+            found = await store.read("s", each.organization, viewer(each), (SCHEMA, {}))
             assert (found.row.tenant_id, found.shown()) == (each.id, f"{{{each.schema}}}0")
             assert (await left(store))[0] in {"pg_temp ", '"$user", public '}
 
     opened(scenario)
+
+
+@pytest.mark.parametrize(
+    ("change", "user"),
+    [
+        ("subscription_status = 'suspended'", "viewer"),
+        ("subscription_status = 'cancelled'", "viewer"),
+        ("deleted_at = now()", "viewer"),
+        ("name = name", "stranger"),
+    ],
+)
+def test_whoever_may_not_read_waits_for_no_lock_of_the_tenant(
+    running: Running, tenant: Tenant, opened, change: str, user: str
+) -> None:
+    """A purge, or a migration of a suspended tenant, locks its tables: those who are refused must not fill the pool meanwhile."""
+    tenant.update(change)
+
+    async def scenario(store: Store) -> None:
+        async with asyncio.timeout(5):
+            found = await store.read("s", tenant.organization, f"{user}_{tenant.organization}", (SCHEMA, {}))
+        assert found.row.tenant_id == tenant.id
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            found.shown()
+
+    with psycopg.connect(running.stack.superuser_url) as holder:
+        holder.execute(f"LOCK TABLE {tenant.schema}.products IN ACCESS EXCLUSIVE MODE")
+        opened(scenario)
+        holder.rollback()
+
+
+@pytest.mark.parametrize("status", ["trial", "active", "past_due"])
+def test_whoever_may_read_reads(tenant: Tenant, opened, status: str) -> None:
+    """In each state of the subscription that lets reads through."""
+    tenant.update(f"subscription_status = '{status}'")
+
+    async def scenario(store: Store) -> str | None:
+        return (await store.read("s", tenant.organization, viewer(tenant), (SCHEMA, {}))).shown()
+
+    assert opened(scenario) == f"{{{tenant.schema}}}0"
+
+
+def test_settings_that_fail_are_a_failure_of_the_database(tenant: Tenant, opened, monkeypatch) -> None:
+    """Behind a pooler they come first, and nothing comes after them; without one nobody sends them."""
+    monkeypatch.setattr(store_module, "_SETTINGS_FIRST", ((numbered("SELECT (1/0)::text"), {}),))
+
+    async def scenario(store: Store) -> object:
+        try:
+            return (await store.read("s", tenant.organization, viewer(tenant), (SCHEMA, {}))).shown()
+        except psycopg.errors.DivisionByZero:
+            return store._pooled
+
+    assert opened(scenario) in {True, f"{{{tenant.schema}}}0"}
 
 
 @pytest.mark.parametrize("opened", ["prepared"], indirect=True)
@@ -82,7 +140,7 @@ def test_plans_of_their_own_are_few_and_change_no_answer(running: Running, opene
 
     async def scenario(store: Store) -> list[tuple[str]]:
         for each in (*tenants, *tenants):
-            assert (await store.read("s", each.organization, "nobody", (SCHEMA, {}))).shown() == f"{{{each.schema}}}0"
+            assert (await store.read("s", each.organization, viewer(each), (SCHEMA, {}))).shown() == f"{{{each.schema}}}0"
         async with store._pool.connection() as connection:
             names = "SELECT name FROM pg_prepared_statements WHERE name LIKE 'read%' ORDER BY 1"
             return await (await connection.execute(names)).fetchall()
@@ -102,8 +160,8 @@ def test_without_a_statement_only_who_asks_is_read(tenant: Tenant, opened) -> No
     """What cannot be asked for is refused to those only who may ask: the row is there, and no text."""
 
     async def scenario(store: Store) -> None:
-        found = await store.read("s", tenant.organization, "nobody", None)
-        assert (found.row.tenant_id, found.row.user_id, found.shown()) == (tenant.id, None, None)
+        found = await store.read("s", tenant.organization, viewer(tenant), None)
+        assert (found.row.tenant_id, found.row.role, found.shown()) == (tenant.id, "viewer", None)
 
     opened(scenario)
 
@@ -114,7 +172,7 @@ def test_a_rolled_back_transaction_takes_no_read_with_it(tenant: Tenant, opened)
     async def scenario(store: Store) -> list[str | None]:
         texts = []
         for _ in range(3):
-            texts.append((await store.read("s", tenant.organization, "nobody", (SCHEMA, {}))).shown())
+            texts.append((await store.read("s", tenant.organization, viewer(tenant), (SCHEMA, {}))).shown())
             with pytest.raises(psycopg.errors.DivisionByZero):
                 async with store.transaction("s", tenant.organization, "nobody") as transaction:
                     await transaction.finish("SELECT 1/0", {})
@@ -136,13 +194,13 @@ def test_an_abandoned_read_never_answers_the_next_request(running: Running, tena
 
     async def scenario(store: Store) -> None:
         running.sql("SELECT pg_advisory_lock(20)")
-        reading = asyncio.create_task(store.read("s", tenant.organization, "nobody", (LOCKED, {})))
+        reading = asyncio.create_task(store.read("s", tenant.organization, viewer(tenant), (LOCKED, {})))
         backend = await waiting_for_the_lock(running)
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
         running.sql("SELECT pg_advisory_unlock(20)")
-        found = await store.read("s", tenant.organization, "nobody", (ECHO, {"text": "mine", "n": 1}))
+        found = await store.read("s", tenant.organization, viewer(tenant), (ECHO, {"text": "mine", "n": 1}))
         assert found.shown() == "mine1100%mine"
         assert (await left(store))[-1] != backend
 
@@ -168,7 +226,7 @@ def test_a_connection_that_the_server_ended_is_replaced_unseen(running: Running,
     async def scenario(store: Store) -> None:
         backend = (await left(store))[-1]
         running.sql("SELECT pg_terminate_backend(%s, 5000)", [backend])
-        found = await store.read("s", tenant.organization, "nobody", (SCHEMA, {}))
+        found = await store.read("s", tenant.organization, viewer(tenant), (SCHEMA, {}))
         assert found.shown() == f"{{{tenant.schema}}}0"
 
     opened(scenario)
@@ -179,7 +237,7 @@ def test_a_read_that_is_cut_off_is_asked_once_more(running: Running, tenant: Ten
 
     async def scenario(store: Store) -> str | None:
         running.sql("SELECT pg_advisory_lock(20)")
-        reading = asyncio.create_task(store.read("s", tenant.organization, "nobody", (LOCKED, {})))
+        reading = asyncio.create_task(store.read("s", tenant.organization, viewer(tenant), (LOCKED, {})))
         running.sql("SELECT pg_terminate_backend(%s), pg_advisory_unlock(20)", [await waiting_for_the_lock(running)])
         return (await reading).shown()
 
@@ -202,7 +260,7 @@ def test_a_nul_is_refused_before_anything_is_sent(tenant: Tenant, opened) -> Non
     async def scenario(store: Store) -> None:
         backend = (await left(store))[-1]
         with pytest.raises(psycopg.DataError):
-            await store.read("s", tenant.organization, "nobody", (ECHO, {"text": "a\0b", "n": 1}))
+            await store.read("s", tenant.organization, viewer(tenant), (ECHO, {"text": "a\0b", "n": 1}))
         assert (await left(store))[-1] == backend
 
     opened(scenario)
@@ -213,7 +271,7 @@ def test_a_page_of_many_bytes_comes_whole(tenant: Tenant, opened) -> None:
     large = numbered("SELECT repeat('€', 3000000) || count(*) FROM products WHERE name <> %(text)s")
 
     async def scenario(store: Store) -> int:
-        text = (await store.read("s", tenant.organization, "nobody", (large, {"text": "x" * 3_000_000}))).shown()
+        text = (await store.read("s", tenant.organization, viewer(tenant), (large, {"text": "x" * 3_000_000}))).shown()
         assert text is not None
         return len(text)
 

@@ -44,7 +44,7 @@ def test_a_missing_extra_is_said_before_anything(monkeypatch, tmp_path):
     """The histogram log needs a package that only the extra brings."""
     monkeypatch.setattr(run_files, "find_spec", lambda _: None)
     with pytest.raises(ConfigurationInvalid, match="hdrhistogram is not installed"):
-        run_files.require_writable(tmp_path)
+        run_files.require_histograms()
 
 
 def test_the_folder_is_tried_before_tenants_are_made(monkeypatch, tmp_path):

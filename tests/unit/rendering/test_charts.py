@@ -117,9 +117,10 @@ def test_runs_of_which_nothing_tells_them_apart_are_all_drawn(build):
 
 
 def test_operations_are_told_with_the_limit_of_their_kind(build):
-    """A row of the raw data becomes a row of the table; one without a limit, of an older run, makes it no load run."""
+    """A row of the raw data becomes a row of the table; that of an older run has no limit."""
     row = ["POST /api/sales", "write", 1_200, 3, 4.5, 80, 120.25, 300]
     [operation] = load_run(changed(build, of_operations=[row])).operations
     assert (operation.name, operation.kind, operation.requests, operation.failed) == ("POST /api/sales", "write", "1,200", "3")
     assert (operation.p50, operation.p95, operation.limit) == ("4.5 ms", "80 ms", "300 ms")
-    assert load_run(changed(build, of_operations=[row[:-1]])) is None
+    assert load_run(changed(build, of_operations=[row[:-1]])).operations[0].limit == ""
+    assert load_run(changed(build, of_operations=[row[:-2]])) is None

@@ -6,7 +6,7 @@ from time import perf_counter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from capliquify_ops.reference.service import gate, gate_switches
+from capliquify_ops.reference.service import gate
 from capliquify_ops.reference.service.access import Need
 from capliquify_ops.reference.service.bodies import page_of, resource_id
 from capliquify_ops.reference.service.gate import Endpoint, Sent, Visit, Work, tenant_route
@@ -30,15 +30,15 @@ def read_route(need: Need, query: Query, asks: Asking, answers: Answering) -> En
         return answers(await visit.finish(query, dict(given)), given)
 
     async def read_at_once(service: Service, request: Request, need: Need, work: Work, sent: Sent) -> Response | None:
-        if not service.store.reads_at_once:
+        # What costs a tier of its own is not computed for those who have not paid for it.
+        if need.feature or not service.store.reads_at_once:
             return await gate.visit_tenant(service, request, need, work, sent)
         session, organization, _ = sent
         started = perf_counter()
-        home = await gate_switches.role_at_home(service, session, organization)
         given = _asked(asks, request)
         read = None if isinstance(given, Refusal) else (statement, given)
         found = await service.store.read(session.session, organization, session.user, read)
-        if gate.admitted(service, gate_switches.as_at_home(found.row, home), need, started) is None:
+        if gate.admitted(service, found.row, need, started) is None:
             return None
         service.series.observe("middleware_latency_seconds", 'middleware_name="chain"', perf_counter() - started)
         if isinstance(given, Refusal):

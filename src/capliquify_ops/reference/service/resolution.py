@@ -25,6 +25,12 @@ SELECT EXISTS (SELECT FROM reference_service.signed_out_sessions AS s WHERE s.si
 FROM (VALUES (true)) AS request
 LEFT JOIN LATERAL public.resolve_tenant(%(organization)s, %(user)s) AS t ON true
 """
+RESOLVE_AND_READ: LiteralString = RESOLVE.replace(
+    "coalesce(quote_ident(t.schema_name) || ', ', '')",
+    "CASE WHEN t.user_id IS NOT NULL AND t.deleted_at IS NULL AND t.subscription_status IN ('active', 'trial', 'past_due')"
+    " THEN quote_ident(t.schema_name) || ', ' ELSE '' END",
+)
+"""The same where a read travels with it: whoever may not read finds no table there, and waits for no lock of theirs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from capliquify_ops.reference.service.access import Resolved
 from capliquify_ops.reference.service.metrics import Series
-from capliquify_ops.reference.service.resolution import RESOLVE, SETTINGS, Reading, reading
+from capliquify_ops.reference.service.resolution import RESOLVE, RESOLVE_AND_READ, SETTINGS, Reading, reading
 from capliquify_ops.reference.service.round_trip import RoundTrips, Statement, numbered
 from capliquify_ops.reference.service.session_path import reset, session_path
 from capliquify_ops.reference.service.switches import Switches
@@ -44,7 +44,9 @@ _IN_DATABASE = ("DB_ROLE_OWNER", "SECDEF_UNPINNED")
 _BEHIND = "pg_temp"
 """What stands behind the tenant's schema in the path: nothing that anybody could put a table into for others to find."""
 _SETTINGS_FIRST: tuple[Read, ...] = ((numbered(SETTINGS), {}),)
-_WHO_ASKS = numbered(RESOLVE)
+_WHO_ASKS = numbered(RESOLVE_AND_READ)
+_IN_TURN = ("GLOBAL_TENANT", "SUSPEND_CACHED", "SUSPEND_TTL", "TRUST_ORG_HEADER")
+"""Switches that do something between the two statements, or let in whom the database would not."""
 
 
 class Transaction:
@@ -106,7 +108,7 @@ class Store:
         options: dict[str, Any] = {"prepare_threshold": None} if self._pooled else {"options": _OPTIONS}
         if not self._pooled and self._switches.on("PREPARED_STATEMENTS"):
             options["prepare_threshold"] = 0
-        return {"connect_timeout": 2, "application_name": name, **options}
+        return {"connect_timeout": 2, "application_name": name, "client_encoding": "utf8", **options}
 
     async def open(self) -> None:
         """Starts filling the pool; a database that is away now is found when the first request needs it."""
@@ -145,8 +147,8 @@ class Store:
 
     @property
     def reads_at_once(self) -> bool:
-        """Whether `read` may be used: not where a switch does something between the two statements."""
-        return self._session_path is None and not self._switches.has("GLOBAL_TENANT")
+        """Whether `read` may be used, under these switches."""
+        return self._session_path is None and not any(self._switches.has(name) for name in _IN_TURN)
 
     async def read(self, session: str, organization: str, user: str, read: Read | None) -> Reading:
         """What the database says about the request, and with it what the statement reads in the schema of the tenant."""
@@ -196,7 +198,8 @@ class Store:
             await self._pool.putconn(connection)
             self.sample()
         self._series.observe("database_query_duration_seconds", 'query="tenant_read"', perf_counter() - started)
-        return reading(results[len(before) :])
+        # Where the settings failed already, that failure is all there is.
+        return reading(results[len(before) :] or results)
 
     async def _resolve(self, asked: Parameters, *, trusts_path: bool) -> tuple[Transaction, Connection, AsyncExitStack]:
         connection = await self._pool.getconn()

@@ -53,7 +53,7 @@ class OperationRow:
     p50: str
     p95: str
     p99: str
-    limit: str
+    limit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def _parsed(found: dict[str, object]) -> LoadRun | None:
         series,
         tuple((_number(share), _number(ms)) for share, ms in _rows(found.get("percentiles_ms", []), 2)),
         tuple(_second_latency(row) for row in _rows(found.get("latency_per_second_ms", []), 4)),
-        tuple(_operation(row) for row in _rows(found.get("of_operations", []), 8)),
+        tuple(_operation(row) for row in _rows(found.get("of_operations", []), 7, 8)),
         _identity(found),
     )
 
@@ -137,8 +137,8 @@ def _identity(found: dict[str, object]) -> str:
     return "" if None in told else hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _rows(found: object, columns: int) -> list[list[object]]:
-    if not isinstance(found, list) or not all(isinstance(row, list) and len(row) == columns for row in found):
+def _rows(found: object, *columns: int) -> list[list[object]]:
+    if not isinstance(found, list) or not all(isinstance(row, list) and len(row) in columns for row in found):
         raise ValueError(f"expected rows of {columns}")
     return found
 
