@@ -132,7 +132,7 @@ class Client:
         return Response(method, path, answer.status_code, dict(answer.headers), body, elapsed)
 
     def _unreachable(self, error: Exception) -> TargetUnreachable:
-        # httpx names httpcore's error as the cause, which names the origin as its context; what went wrong earlier is behind that.
+        # httpx names httpcore's error as the cause, which has the origin as its context; what went wrong earlier lies behind.
         origin = error.__cause__.__context__ if error.__cause__ else None
         if isinstance(origin, ssl.SSLCertVerificationError):
             why = f"{self.base_url} shows a certificate that does not hold: {origin.verify_message}."
