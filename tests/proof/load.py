@@ -9,9 +9,9 @@ reference service begins anew. `--seconds` shortens the two parts of ten minutes
 import argparse
 import hashlib
 import json
-import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 from perf.claims import machine  # noqa: E402 -- `perf` is no package of the environment
 
 from capliquify_ops.configuration import Target, TargetClass, load_limits, load_profile  # noqa: E402
-from capliquify_ops.load import Caller, Crew, LoadRun, Plan, Progress, raw_document, reads, run_load  # noqa: E402
+from capliquify_ops.load import Caller, Crew, LoadRun, Plan, Progress, api_load, raw_document, reads, run_load  # noqa: E402
 from capliquify_ops.load.figures import figures  # noqa: E402
 from capliquify_ops.load.raw import parse_document  # noqa: E402
 from capliquify_ops.model.secret import Secret  # noqa: E402
@@ -47,6 +47,8 @@ GENERATOR = [ROOT / "src/capliquify_ops/load" / f"{name}.py" for name in _DRIVIN
 SOURCES = ("load", "reference", "tenants/sql")
 LONG_S, EACH_S = 600.0, 20.0
 RATE, ALONE_RATE = 500, 1_000
+UNLIMITED = 1_000
+"""Requests/s of a tenant: ten of them may be driven at half of it."""
 LOOK_S = 5.0
 Row = dict[str, Any]
 
@@ -97,16 +99,35 @@ def _at(row: Row) -> Row:
 
 
 def service(folder: Path, seconds: float) -> Row:
-    """The load box's own rate, for as long as a deployment is asked for."""
+    """The rate that the load box asks of the embedded service, for as long as a deployment is asked for it."""
+    return _sustained(folder, RATE, seconds, api_load.REQUIRED_RATE_EMBEDDED)
+
+
+def doubled(folder: Path, seconds: float) -> Row:
+    """The rate of the sheet, which generator, service and database on two processors are not asked for."""
+    return _sustained(folder, 2 * RATE, seconds, api_load.REQUIRED_RATE)
+
+
+def _sustained(folder: Path, rate: float, seconds: float, required: str) -> Row:
     with stack.start(workers=WORKERS) as running:
-        return _command(running, "run", "--rate", str(RATE), "--seconds", str(seconds), "--out", str(folder))
+        _command(running.config, "run", "--rate", str(rate), "--seconds", str(seconds), "--out", str(folder))
+    run = parse_document((folder / "raw.json").read_bytes())
+    found = api_load.judge(run, load_limits({"load_required_seconds": seconds}, "make proof-load"), required_rate=required)
+    return {"outcome": found.outcome.value, "why": found.why, "measured": dict(found.measured)}
 
 
 def capacity(folder: Path, seconds: float) -> Row:
-    """How far the same service goes."""
+    """How far the same service goes where its own rate limit for each tenant does not end it."""
     each = min(EACH_S, seconds)
-    with stack.start(workers=WORKERS) as running:
-        return _command(running, "capacity", "--from", "300", "--to", "2000", "--seconds", str(each), "--out", str(folder))
+    settings = {"rate_limit_per_s": UNLIMITED, "rate_limit_burst": 2 * UNLIMITED}
+    with stack.start(workers=WORKERS, service_settings=settings) as running, tempfile.TemporaryDirectory() as name:
+        profile, config = Path(name, "unlimited.toml"), Path(name, "capliquify-ops.toml")
+        profile.write_text(
+            f'version = 1\nname = "unlimited"\nextends = "reference"\n[http]\nrate_limit = {UNLIMITED}\n', encoding="utf-8"
+        )
+        text = running.config.read_text(encoding="utf-8")
+        config.write_text(text.replace('profile = "reference"', f"profile = {json.dumps(str(profile))}"), encoding="utf-8")
+        return _command(config, "capacity", "--from", "300", "--to", "3000", "--seconds", str(each), "--out", str(folder))
 
 
 def generator(folder: Path, seconds: float) -> Row:
@@ -133,17 +154,17 @@ PARTS: dict[str, Callable[[Path, float], Row]] = {
     "generator": generator,
     "crew": crew,
     "service": service,
+    "doubled": doubled,
     "capacity": capacity,
 }
 
 
-def _command(running: stack.Stack, *words: str) -> Row:
-    command = [COMMAND, "load", *words, "--config", str(running.config), "--target", "running", "--json"]
-    before = os.getloadavg()[0]
+def _command(config: Path, *words: str) -> Row:
+    command = [COMMAND, "load", *words, "--config", str(config), "--target", "running", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if not done.stdout.startswith("{"):
         sys.exit(done.stdout + done.stderr)
-    return json.loads(done.stdout) | {"load_before": before}
+    return json.loads(done.stdout)
 
 
 @contextmanager
@@ -201,10 +222,10 @@ def _told(run: LoadRun) -> Row:
 
 def write_page(parts: Row, folder: Path) -> None:
     """Write the page and its pictures, from the state and the raw data alone."""
-    raw = (folder / "load-service/raw.json").read_bytes()
+    raw = (folder / "load-doubled/raw.json").read_bytes()
     kept = load_run(raw)
     assert kept is not None
-    assert dict(figures(parse_document(raw))).items() <= parts["service"]["measured"].items()
+    assert dict(figures(parse_document(raw))).items() <= parts["doubled"]["measured"].items()
     limit = kept.series.limit_ms
     pictures = {
         "load-percentiles": percentiles(kept.percentiles, "percentiles", limit),
@@ -219,36 +240,42 @@ def write_page(parts: Row, folder: Path) -> None:
 
 
 def _lines(parts: Row) -> Iterator[str]:
-    told = parts["service"]["measured"]
     yield from ("# What was driven, and what it took", "")
     yield "`make proof-load`: generator, service and PostgreSQL on one machine, nothing else running. Every figure is computed from samples that"
     yield "the run kept; latency counts from when a request was due."
     yield ""
     yield from (f"- {each}" for each in machine())
     yield from (f"- {name}: commit {row['commit']}, ended {row['ended']} UTC" for name, row in parts.items())
-    yield from ("", f"## The reference service at {RATE} requests/s for {told['seconds'] / 60:g} minutes", "")
-    yield f"{parts['service']['outcome']}: {parts['service']['why']}"
-    yield from _table(told, _SERVICE)
-    yield from ("", "![Latency over percentiles](../images/load-percentiles.svg)", "")
-    yield from ("![Latency over time](../images/load-over-time.svg)", "", "![Requests per second](../images/load-throughput.svg)")
+    yield from _service(parts["service"], parts["doubled"])
     yield from _capacity(parts["capacity"]["capacity"])
-    alone = parts["generator"]["measured"]
-    yield from ("", f"## The generator alone at {ALONE_RATE:,} requests/s for {alone['seconds'] / 60:g} minutes", "")
-    yield "Against an endpoint that answers at once, in a process of its own (`perf/endpoint.py`)."
-    yield from _table(alone, _GENERATOR)
-    memory = [each / 2**20 for each in parts["generator"]["memory_bytes"]]
-    quarter = max(1, len(memory) // 4)
-    yield f"| resident memory: first, a quarter in, last, MB | {memory[0]:.1f}, {memory[quarter]:.1f}, {memory[-1]:.1f} |"
+    yield from _alone(parts["generator"])
     yield from (
         "",
         "## One generator and two",
         "",
         "The same arrivals, by one process and by two; their samples are merged, not averaged.",
-        "",
     )
-    yield from ("| figure | one | two |", "|---|---:|---:|")
-    for name, key in _BOTH:
-        yield f"| {name} | {parts['crew']['one']['measured'][key]:g} | {parts['crew']['two']['measured'][key]:g} |"
+    yield from _table({"one": parts["crew"]["one"], "two": parts["crew"]["two"]}, _BOTH)
+
+
+def _service(single: Row, double: Row) -> Iterator[str]:
+    told = single["measured"]
+    yield from ("", f"## The reference service for {told['seconds'] / 60:g} minutes", "")
+    yield f"Two workers, {told['connections']} and {double['measured']['connections']} connections, ten tenants of ten users."
+    yield from ("", f"- {single['outcome']}: {single['why']}", f"- {double['outcome']}: {double['why']}")
+    yield from _table({f"{each['measured']['rate_per_s']:g} requests/s": each for each in (single, double)}, _SERVICE)
+    yield from ("", "At the higher rate:", "", "![Latency over percentiles](../images/load-percentiles.svg)", "")
+    yield from ("![Latency over time](../images/load-over-time.svg)", "", "![Requests per second](../images/load-throughput.svg)")
+
+
+def _alone(row: Row) -> Iterator[str]:
+    told = row["measured"]
+    yield from ("", f"## The generator alone at {told['rate_per_s']:,g} requests/s for {told['seconds'] / 60:g} minutes", "")
+    yield "Against an endpoint that answers at once, in a process of its own (`perf/endpoint.py`)."
+    yield from _table({"measured": row}, _GENERATOR)
+    memory = [each / 2**20 for each in row["memory_bytes"]]
+    quarter = max(1, len(memory) // 4)
+    yield f"| resident memory: first, a quarter in, last, MB | {memory[0]:.1f}, {memory[quarter]:.1f}, {memory[-1]:.1f} |"
 
 
 _LATENCIES = (("p50, ms", "p50_ms"), ("p95, ms", "p95_ms"), ("p99, ms", "p99_ms"))
@@ -273,11 +300,11 @@ _GENERATOR = (
 _BOTH = (("requests", "requests"), ("failed", "failed"), *_LATENCIES, ("late by so many ms (p99)", "slip_p99_ms"))
 
 
-def _table(told: Row, rows: tuple[tuple[str, str], ...]) -> Iterator[str]:
-    yield from ("", "| figure | measured |", "|---|---:|")
-    yield from (
-        f"| {name} | {told[key]:,g} |" if isinstance(told[key], int) else f"| {name} | {told[key]:.4g} |" for name, key in rows
-    )
+def _table(columns: Row, rows: tuple[tuple[str, str], ...]) -> Iterator[str]:
+    yield from ("", f"| figure | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}")
+    for name, key in rows:
+        values = [each["measured"][key] for each in columns.values()]
+        yield f"| {name} | {' | '.join(f'{each:,}' if isinstance(each, int) else f'{each:.4g}' for each in values)} |"
 
 
 def _capacity(found: Row) -> Iterator[str]:
