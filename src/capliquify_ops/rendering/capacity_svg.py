@@ -40,7 +40,7 @@ def capacity_sentence(rows: Sequence[Rate], highest: float) -> str:
     """Return the curve in words."""
     if not rows:
         return "No rate was driven."
-    told = ", ".join(f"{number(row.rate)}/s {number(row.p95_ms)} ms{'' if row.held else ' (a limit broke)'}" for row in rows)
+    told = ", ".join(f"{number(row.rate)}/s {number(row.p95_ms)} ms{'' if row.held else ' (did not hold)'}" for row in rows)
     return f"p95 by rate: {told}. Highest rate that held every limit: {number(highest)}/s."
 
 
@@ -55,7 +55,7 @@ def capacity_curve(rows: Sequence[Rate], highest: float, ident: str, limit_ms: f
     for name, column in _LINES:
         body.append(polyline(name, [(across(row.rate), tall(max(getattr(row, column), 0.01))) for row in rows]))
     body += [*_dots(rows, across, tall), *limit_across(tall, limit_ms), *_upright(across, highest)]
-    title = "requests per second; latency in ms, logarithmic; a ring: a limit broke"
+    title = "requests per second; latency in ms, logarithmic; a ring: it did not hold"
     body += [*legend([name for name, _ in _LINES]), axis_title(title)]
     return element(ident, "Latency over the rate", capacity_sentence(rows, highest), body)
 

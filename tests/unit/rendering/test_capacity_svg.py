@@ -21,7 +21,7 @@ def test_rates_that_held_are_dots_and_those_that_did_not_are_rings():
     assert root.find(f"{SVG}text[@class='limit']").text == "limit 100 ms"
     assert root.find(f"{SVG}desc").text == capacity_sentence(ROWS, 130)
     assert capacity_sentence(ROWS, 130) == (
-        "p95 by rate: 100/s 12 ms, 130/s 20 ms, 169/s 1,400 ms (a limit broke). Highest rate that held every limit: 130/s."
+        "p95 by rate: 100/s 12 ms, 130/s 20 ms, 169/s 1,400 ms (did not hold). Highest rate that held every limit: 130/s."
     )
 
 
