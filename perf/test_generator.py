@@ -1,6 +1,9 @@
 """The generator alone against a trivial endpoint, beside Locust's own closed loop: what a request costs it."""
 
 import json
+import re
+import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,3 +58,19 @@ def test_peer_closed_loop(benchmark, base_url):
     benchmark.extra_info["requests_per_cpu_second"] = round(found["requests"] / found["cpu_s"])
     benchmark.extra_info["requests_per_s"] = round(found["requests"] / found["wall_s"])
     assert found["requests"] > 0
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed here: its figures are not beside the generator's")
+def test_peer_wrk(benchmark, base_url):
+    """wrk, in C, which keeps no schedule and reads no payload: what a request costs at least, where it is installed."""
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS:g}s", f"{base_url}/api/products"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = benchmark.pedantic(
+        subprocess.run, args=(command,), kwargs={"capture_output": True, "check": True, "text": True}, rounds=1
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    [requests] = map(int, re.findall(r"(\d+) requests in", done.stdout))
+    spent_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    benchmark.extra_info["requests_per_cpu_second"] = round(requests / spent_s)
+    benchmark.extra_info["requests_per_s"] = round(requests / SECONDS)
+    assert requests > 0
