@@ -277,11 +277,3 @@ def test_the_switch(switch, witness, workers, switched):
     assert found.outcome is Outcome.FAILING, found.why
     assert found.grade is Grade.PROOF
     assert workers == 2 or any(witness in line for line in found.witness.lines)
-
-
-@pytest.mark.whole
-def test_a_twin(switched):
-    """Announcements to everybody, support that is written down, and links that are good for their time are no leak."""
-    with switched("SUPPORT_AND_BROADCAST") as world:
-        found = run_family(CHECK, world)
-    assert found.outcome is Outcome.HEALTHY, found.why
