@@ -108,6 +108,27 @@ def test_whoever_may_not_read_waits_for_no_lock_of_the_tenant(
         holder.rollback()
 
 
+def test_what_a_tier_does_not_include_is_not_computed(running: Running) -> None:
+    """The report of a starter tenant is refused while its tables are locked: nothing of it was asked of them."""
+    tenant = running.tenant(tier="starter")
+    with psycopg.connect(running.stack.superuser_url) as holder:
+        holder.execute(f"LOCK TABLE {tenant.schema}.sales IN ACCESS EXCLUSIVE MODE")
+        answer = running.http.get("/api/reports/advanced", headers=tenant.headers(), timeout=5)
+        holder.rollback()
+    assert (answer.status_code, answer.json()["error"]) == (403, "feature_not_available")
+
+
+def test_texts_are_utf8_whatever_the_environment_says(tenant: Tenant, opened, monkeypatch) -> None:
+    """libpq would take the encoding of the connection from there, and these texts are written and read as UTF-8."""
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+
+    async def scenario(store: Store) -> str | None:
+        length = numbered("SELECT length(%(text)s::text)::text")
+        return (await store.read("s", tenant.organization, viewer(tenant), (length, {"text": "é€😀"}))).shown()
+
+    assert opened(scenario) == "3"
+
+
 @pytest.mark.parametrize("status", ["trial", "active", "past_due"])
 def test_whoever_may_read_reads(tenant: Tenant, opened, status: str) -> None:
     """In each state of the subscription that lets reads through."""
